@@ -1,0 +1,38 @@
+//! What the workers need of AWS, as small ports, with an adapter over the SDK and an in-memory fake for each.
+//!
+//! * [`objects`]: S3, pinned to exact versions ([`ObjectStore`]).
+//! * [`queue`]: one SQS queue ([`Queue`]).
+//! * [`token`]: the task token of a Step Functions callback ([`TaskCallback`]).
+//! * [`tasks`]: the ECS tasks of a job ([`TaskFleet`]).
+//! * [`executions`]: executions of the retro-job state machine ([`Executions`]).
+//! * [`sdk`]: the adapters; [`fake`]: the fakes, and a wrapper that fails on purpose.
+//!
+//! It decides nothing: retries inside one call are the SDK's, everything else is the caller's.
+
+pub mod executions;
+pub mod fake;
+pub mod objects;
+pub mod queue;
+pub mod sdk;
+pub mod tasks;
+pub mod token;
+
+pub use executions::Executions;
+pub use objects::{ObjectStore, StoreError};
+pub use queue::Queue;
+pub use tasks::TaskFleet;
+pub use token::TaskCallback;
+
+/// Any failure of a service that no caller tells apart, with what the service said.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation}: {message}")]
+pub struct ServiceError {
+    /// The API's operation, `SendMessageBatch`.
+    pub operation: &'static str,
+    /// The service's own words, never a credential or token.
+    pub message: String,
+    /// Throttling, time-outs and 5xx: another attempt may do.
+    pub retryable: bool,
+    /// The thing that was asked about does not exist (any more).
+    pub not_found: bool,
+}

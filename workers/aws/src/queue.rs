@@ -1,0 +1,56 @@
+//! One SQS queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::ServiceError;
+
+/// A message that was received and is not yet deleted.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub body: String,
+    /// Names this one receipt of the message.
+    pub receipt_handle: String,
+    /// How often it was received, this time included.
+    pub receive_count: u32,
+}
+
+/// How many messages a queue holds. SQS calls these approximate: never a proof of anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    pub visible: u64,
+    pub in_flight: u64,
+    pub delayed: u64,
+}
+
+/// One queue. Every error says `not_found` if the queue is gone.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Sends up to 10 messages of together at most 1 MiB. Returns the indexes of those that the queue refused and that
+    /// may be sent again; a refusal that another attempt would meet too is an error.
+    async fn send(&self, bodies: &[String]) -> Result<Vec<usize>, ServiceError>;
+
+    /// Waits up to `wait` (20 s at most) for up to `max` (10 at most) messages, invisible for `visibility` once received.
+    async fn receive(&self, max: u32, wait: Duration, visibility: Duration) -> Result<Vec<Message>, ServiceError>;
+
+    /// Keeps a received message invisible for `visibility` from now; zero gives it back.
+    async fn extend(&self, receipt_handle: &str, visibility: Duration) -> Result<(), ServiceError>;
+
+    async fn delete(&self, receipt_handle: &str) -> Result<(), ServiceError>;
+
+    async fn depth(&self) -> Result<Depth, ServiceError>;
+
+    /// Deletes the queue itself; one that is gone already is no error.
+    async fn delete_queue(&self) -> Result<(), ServiceError>;
+}
+
+/// Finds queues by name.
+#[async_trait]
+pub trait Queues: Send + Sync {
+    /// The queue's URL; `None` if there is none of that name.
+    async fn url(&self, name: &str) -> Result<Option<String>, ServiceError>;
+
+    /// A handle on the queue at `url`.
+    fn at(&self, url: &str) -> std::sync::Arc<dyn Queue>;
+}

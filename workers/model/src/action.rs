@@ -1,0 +1,43 @@
+//! What is done with an object after its verdict, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
+pub enum ActionKind {
+    /// Merge the verdict's tags into the object's own.
+    Tag,
+    /// Copy the pinned version to the quarantine bucket, then delete it.
+    Move { to_bucket: String, to_key: String },
+    /// Delete the pinned version.
+    Delete,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "why")]
+pub enum ActionOutcome {
+    /// Recorded before it was begun: a redelivered packet takes it up here.
+    Pending,
+    Done,
+    /// The version is no longer there: overwritten or deleted since it was scanned. Nothing was touched.
+    Gone,
+    /// It could not be done; the object stands where it stood.
+    Failed(String),
+}
+
+/// An action and its outcome, as a row carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    #[serde(flatten)]
+    pub kind: ActionKind,
+    #[serde(flatten)]
+    pub outcome: ActionOutcome,
+}
+
+impl Action {
+    pub fn pending(kind: ActionKind) -> Self {
+        Self { kind, outcome: ActionOutcome::Pending }
+    }
+}

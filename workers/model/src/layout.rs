@@ -1,0 +1,66 @@
+//! Where everything lies in the results bucket. `jobs/` stays; `work/` is temporary and emptied by the tear-down.
+//!
+//! ```text
+//! settings/policies.json               the policies; absent means defaults
+//! jobs/<job>/parts/<packet>.jsonl      a row for each object of a packet
+//! jobs/<job>/summary.json              totals and the proof of completeness, the execution's output
+//! jobs/<job>/findings.jsonl            every row that is not Clean
+//! jobs/<job>/report.html               the same for a person
+//! work/<job>/plan.json                 which crawls count
+//! work/<job>/crawls/<crawl>.json       what a crawl counted
+//! work/<job>/progress/<worker>.json    counters for whoever watches
+//! ```
+
+use crate::job::JobId;
+use crate::packet::{CrawlId, PacketId};
+
+pub const POLICIES_KEY: &str = "settings/policies.json";
+/// Where the summaries of all jobs begin.
+pub const JOBS_PREFIX: &str = "jobs/";
+
+/// Everything of a job that is gone after its tear-down.
+pub fn work_prefix(job: &JobId) -> String {
+    format!("work/{job}/")
+}
+
+pub fn parts_prefix(job: &JobId) -> String {
+    format!("jobs/{job}/parts/")
+}
+
+pub fn part_key(job: &JobId, packet: &PacketId) -> String {
+    format!("jobs/{job}/parts/{packet}.jsonl")
+}
+
+/// The packet whose part lies at `key`, if it is one.
+pub fn packet_of_part(job: &JobId, key: &str) -> Option<PacketId> {
+    key.strip_prefix(&parts_prefix(job))?.strip_suffix(".jsonl")?.parse().ok()
+}
+
+pub fn summary_key(job: &JobId) -> String {
+    format!("jobs/{job}/summary.json")
+}
+
+pub fn findings_key(job: &JobId) -> String {
+    format!("jobs/{job}/findings.jsonl")
+}
+
+pub fn html_key(job: &JobId) -> String {
+    format!("jobs/{job}/report.html")
+}
+
+pub fn plan_key(job: &JobId) -> String {
+    format!("work/{job}/plan.json")
+}
+
+pub fn crawl_key(job: &JobId, crawl: &CrawlId) -> String {
+    format!("work/{job}/crawls/{crawl}.json")
+}
+
+pub fn progress_prefix(job: &JobId) -> String {
+    format!("work/{job}/progress/")
+}
+
+/// `worker` is `crawl-<crawl id>` or `agent-<any id>`.
+pub fn progress_key(job: &JobId, worker: &str) -> String {
+    format!("work/{job}/progress/{worker}.json")
+}

@@ -1,0 +1,44 @@
+//! The words of Lazaret, one type each, and the decisions that need no I/O.
+//!
+//! The major components are:
+//!
+//! * [`job`]: what a person or a schedule asks for ([`JobInput`]) and what a job then is ([`Job`]).
+//! * [`object`], [`packet`]: the exact version of an object, and the message that carries many of them.
+//! * [`crawl`]: what a crawl counted; [`plan`]: which crawls of a job count, and so which packets exist.
+//! * [`verdict`], [`policy`], [`action`], [`tags`], [`quarantine`]: what was found, what is done about it, and how it is written down.
+//! * [`result`]: a row for each object; [`summary`]: the totals and the proof of completeness.
+//! * [`fleet`], [`drain`]: how many agents to start, and when a job is done.
+//! * [`layout`]: where everything lies in the results bucket; [`failure`]: the error names that Step Functions sees.
+//!
+//! No I/O, no clock, no async: whoever calls brings the facts.
+
+pub mod action;
+pub mod crawl;
+pub mod drain;
+pub mod failure;
+pub mod fleet;
+pub mod job;
+pub mod layout;
+pub mod object;
+pub mod packet;
+pub mod plan;
+pub mod policy;
+pub mod progress;
+pub mod quarantine;
+pub mod result;
+pub mod summary;
+pub mod tags;
+pub mod verdict;
+
+pub use action::{Action, ActionKind, ActionOutcome};
+pub use crawl::{CrawlBrief, CrawlResult, SizeHistogram};
+pub use failure::Failure;
+pub use job::{BucketScope, Job, JobId, JobInput, Source, Window};
+pub use object::{ETag, ObjectRef, StorageClass};
+pub use packet::{CrawlId, PacketId, WorkPacket};
+pub use plan::JobPlan;
+pub use policy::{Policies, Policy};
+pub use progress::Progress;
+pub use result::ResultRow;
+pub use summary::{Completeness, Summary, Totals};
+pub use verdict::{Finding, Verdict};

@@ -1,0 +1,252 @@
+//! What to do with each verdict: data of a bucket, not code.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::ActionKind;
+use crate::object::ObjectRef;
+use crate::quarantine::quarantine_key;
+use crate::tags::TagKeys;
+use crate::verdict::{Finding, SkippedReason, UnscannableReason, Verdict};
+
+/// The largest object that libclamav takes: 2 GiB - 3 bytes (its `fmap` is an int wide).
+pub const ENGINE_MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024 - 3;
+
+/// Which verdicts are written to the object as tags. A tag is a billed PUT, most of what a scan costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tagging {
+    #[default]
+    All,
+    /// Everything but `Clean`.
+    Findings,
+    None,
+}
+
+/// What happens to an infected object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InfectedAction {
+    #[default]
+    Move,
+    Delete,
+    Keep,
+}
+
+/// One bucket's policy. An empty JSON object is the default policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Policy {
+    pub tagging: Tagging,
+    pub tag_keys: TagKeys,
+    pub infected: InfectedAction,
+    /// If not empty, only keys that match one of these are scanned. `*` stands for any characters, `?` for one.
+    pub include: Vec<String>,
+    /// Keys that match one of these are not scanned; wins over `include`.
+    pub skip: Vec<String>,
+    /// Objects above this are `Unscannable`. In bytes; never above [`ENGINE_MAX_BYTES`].
+    pub max_bytes: u64,
+    /// Signatures that the owner accepts: findings of these alone make an `InfectedAllowed`.
+    pub allow: Vec<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            tagging: Tagging::All,
+            tag_keys: TagKeys::default(),
+            infected: InfectedAction::Move,
+            include: Vec::new(),
+            skip: Vec::new(),
+            max_bytes: ENGINE_MAX_BYTES,
+            allow: Vec::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// The verdict on an object that is not to be fetched, known before a byte of it is read.
+    pub fn verdict_before_fetch(&self, object: &ObjectRef) -> Option<Verdict> {
+        let listed_out = self.skip.iter().any(|pattern| matches(pattern, &object.key))
+            || !self.include.is_empty() && !self.include.iter().any(|pattern| matches(pattern, &object.key));
+        if listed_out {
+            return Some(Verdict::Skipped { reason: SkippedReason::SkipList });
+        }
+        if object.storage_class.is_archived() {
+            return Some(Verdict::Skipped { reason: SkippedReason::Archived });
+        }
+        let limit = self.max_bytes.min(ENGINE_MAX_BYTES);
+        (object.size > limit).then(|| Verdict::Unscannable {
+            reason: UnscannableReason::TooLarge,
+            detail: format!("{} bytes, the limit is {limit}", object.size),
+        })
+    }
+
+    /// The verdict as this bucket's owner sees it: findings on the allow list alone don't make an infection.
+    pub fn review(&self, verdict: Verdict) -> Verdict {
+        let allowed = |finding: &Finding| self.allow.iter().any(|name| *name == finding.threat);
+        match verdict {
+            Verdict::Infected { findings } if findings.iter().all(allowed) => Verdict::InfectedAllowed { findings },
+            other => other,
+        }
+    }
+
+    /// What is to be done with `object`, in order. `quarantine_bucket` is where `Move` moves to.
+    pub fn decide(&self, object: &ObjectRef, verdict: &Verdict, quarantine_bucket: &str) -> Option<ActionKind> {
+        let tag = match self.tagging {
+            Tagging::All => true,
+            Tagging::Findings => !matches!(verdict, Verdict::Clean),
+            Tagging::None => false,
+        };
+        let tag = tag.then_some(ActionKind::Tag);
+        match verdict {
+            Verdict::Infected { .. } => match self.infected {
+                InfectedAction::Move => {
+                    Some(ActionKind::Move { to_bucket: quarantine_bucket.to_owned(), to_key: quarantine_key(object) })
+                }
+                InfectedAction::Delete => Some(ActionKind::Delete),
+                InfectedAction::Keep => tag,
+            },
+            Verdict::Skipped { .. } | Verdict::Gone { .. } => None,
+            Verdict::Clean | Verdict::InfectedAllowed { .. } | Verdict::Unscannable { .. } | Verdict::Error { .. } => {
+                tag
+            }
+        }
+    }
+}
+
+/// All policies of a deployment, as they lie at [`crate::layout::POLICIES_KEY`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policies {
+    pub default: Policy,
+    /// By the bucket's name.
+    pub buckets: BTreeMap<String, Policy>,
+}
+
+impl Policies {
+    pub fn of(&self, bucket: &str) -> &Policy {
+        self.buckets.get(bucket).unwrap_or(&self.default)
+    }
+}
+
+/// Glob match without brackets: linear in `text`, whatever the pattern is.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((star_p, star_t)) => {
+                    star = Some((star_p, star_t + 1));
+                    p = star_p + 1;
+                    t = star_t + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::object::{ETag, StorageClass};
+    use crate::verdict::ErrorReason;
+
+    fn object(key: &str, size: u64) -> ObjectRef {
+        ObjectRef {
+            bucket: "bucket".into(),
+            key: key.into(),
+            version_id: None,
+            etag: ETag::from("e"),
+            size,
+            last_modified: "2026-01-01T00:00:00Z".parse().expect("a timestamp"),
+            storage_class: StorageClass::standard(),
+        }
+    }
+
+    fn infected(threats: &[&str]) -> Verdict {
+        let finding =
+            |threat: &&str| Finding { member: String::new(), threat: (*threat).into(), engine: "clamav".into() };
+        Verdict::Infected { findings: threats.iter().map(finding).collect() }
+    }
+
+    #[test]
+    fn too_large_and_archived_objects_are_never_fetched() {
+        let policy = Policy { max_bytes: u64::MAX, ..Policy::default() };
+        let large = policy.verdict_before_fetch(&object("k", ENGINE_MAX_BYTES + 1));
+        assert!(matches!(large, Some(Verdict::Unscannable { reason: UnscannableReason::TooLarge, .. })));
+        assert_eq!(policy.verdict_before_fetch(&object("k", ENGINE_MAX_BYTES)), None);
+        let archived = ObjectRef { storage_class: StorageClass("DEEP_ARCHIVE".into()), ..object("k", 1) };
+        assert_eq!(policy.verdict_before_fetch(&archived), Some(Verdict::Skipped { reason: SkippedReason::Archived }));
+    }
+
+    #[test]
+    fn the_skip_list_wins_over_the_include_list() {
+        let policy = Policy { include: vec!["in/*".into()], skip: vec!["*.log".into()], ..Policy::default() };
+        let skipped = |key: &str| policy.verdict_before_fetch(&object(key, 1)).is_some();
+        assert!(!skipped("in/a") && skipped("in/a.log") && skipped("out/a"));
+    }
+
+    #[test]
+    fn only_infected_objects_are_moved_or_deleted() {
+        for action in [InfectedAction::Move, InfectedAction::Delete, InfectedAction::Keep] {
+            let policy = Policy { infected: action, ..Policy::default() };
+            for verdict in [
+                Verdict::Clean,
+                Verdict::Error { reason: ErrorReason::EngineCrashed, detail: String::new() },
+                Verdict::Unscannable { reason: UnscannableReason::Encrypted, detail: String::new() },
+            ] {
+                assert_eq!(policy.decide(&object("k", 1), &verdict, "q"), Some(ActionKind::Tag));
+            }
+        }
+        let moved = Policy::default().decide(&object("k", 1), &infected(&["a"]), "q");
+        assert!(matches!(moved, Some(ActionKind::Move { to_bucket, .. }) if to_bucket == "q"));
+    }
+
+    #[test]
+    fn one_finding_off_the_allow_list_is_an_infection() {
+        let policy = Policy { allow: vec!["a".into()], ..Policy::default() };
+        assert_eq!(policy.review(infected(&["a"])).name(), "InfectedAllowed");
+        assert_eq!(policy.review(infected(&["a", "b"])).name(), "Infected");
+    }
+
+    #[test]
+    fn an_empty_json_object_is_the_default_and_unknown_fields_are_refused() {
+        assert_eq!(serde_json::from_str::<Policy>("{}").expect("defaults"), Policy::default());
+        assert!(serde_json::from_str::<Policy>(r#"{"infectd":"Keep"}"#).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_made_from_the_text_matches_it(text in ".{0,40}", cut in 0usize..40) {
+            let kept: String = text.chars().take(cut).filter(|c| *c != '*').collect();
+            prop_assert!(matches("*", &text));
+            if text.starts_with(&kept) {
+                let prefix = format!("{kept}*");
+                prop_assert!(matches(&prefix, &text));
+            }
+            let longer = format!("{}?", text.replace('*', "?"));
+            prop_assert!(!matches(&longer, &text));
+        }
+
+        #[test]
+        fn tagging_findings_never_tags_the_clean(size in 0u64..10_000) {
+            let policy = Policy { tagging: Tagging::Findings, ..Policy::default() };
+            prop_assert_eq!(policy.decide(&object("k", size), &Verdict::Clean, "q"), None);
+        }
+    }
+}
