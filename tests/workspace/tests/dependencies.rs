@@ -1,0 +1,175 @@
+//! Dependencies point one way, come from crates.io, and have licences that go together.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+/// Which of our crates each of our crates may use, development dependencies left out.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("lazaret-model", &[]),
+    ("lazaret-aws", &["lazaret-model"]),
+    ("lazaret-report", &["lazaret-model"]),
+    ("lazaret-crawler", &["lazaret-model", "lazaret-aws"]),
+    ("lazaret-engine-protocol", &[]),
+    ("lazaret-engine", &["lazaret-engine-protocol"]),
+    ("lazaret-agent", &["lazaret-model", "lazaret-aws", "lazaret-engine-protocol"]),
+    ("lazaret-functions", &["lazaret-model", "lazaret-aws", "lazaret-report"]),
+    ("lazaret-cli", &["lazaret-model", "lazaret-aws", "lazaret-report", "lazaret-crawler"]),
+    ("lazaret-local-runner", &[]),
+    ("lazaret-e2e", &["lazaret-model", "lazaret-aws"]),
+    ("lazaret-workspace-tests", &[]),
+];
+
+/// Licences that may stand alone. Of an `OR`, one side must be here.
+const LICENCES: &[&str] = &[
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+    "0BSD",
+    "BSL-1.0",
+    "CC0-1.0",
+];
+
+/// Licences of what may be linked with libclamav (GPL-2.0 only): all of the above but Apache-2.0 alone, and GPL-2.0 itself.
+fn goes_with_gpl_2(licence: &str) -> bool {
+    licence != "Apache-2.0" && LICENCES.contains(&licence) || licence.starts_with("GPL-2.0")
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .other_options(["--locked".to_owned()])
+        .exec()
+        .expect("cargo metadata, with the lock file as it is")
+}
+
+/// Everything that `root` links when it is built alone: `cargo tree`, since `cargo metadata` shows the features of the whole
+/// workspace together (the engine's protocol has a client part that brings tokio, which only the agent asks for).
+fn linked(root: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--package", root, "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("UTF-8");
+    lines.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn our_crates_use_only_what_lies_below_them() {
+    let metadata = metadata();
+    let ours: BTreeSet<String> = metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
+    let listed: BTreeSet<String> = ALLOWED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(ours, listed, "a new crate needs its place in ALLOWED");
+    for package in metadata.workspace_packages() {
+        let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == package.name.as_str()).expect("listed above");
+        for dependency in package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development) {
+            assert!(
+                !ours.contains(&dependency.name) || allowed.contains(&dependency.name.as_str()),
+                "{} may not use {}",
+                package.name,
+                dependency.name
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_engine_links_libclamav() {
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        let linked = linked(package.name.as_str());
+        assert_eq!(linked.contains("clamav-sys"), package.name.as_str() == "lazaret-engine", "{}", package.name);
+    }
+}
+
+#[test]
+fn the_engine_knows_no_aws_no_http_and_no_tokio() {
+    for name in linked("lazaret-engine") {
+        let foreign =
+            name.starts_with("aws-") || ["hyper", "tokio", "http", "rustls", "lazaret-model"].contains(&name.as_str());
+        assert!(!foreign, "the engine links {name}");
+    }
+}
+
+#[test]
+fn the_model_does_no_io() {
+    for name in linked("lazaret-model") {
+        let foreign = name.starts_with("aws-") || ["tokio", "rustix", "futures", "hyper"].contains(&name.as_str());
+        assert!(!foreign, "the model links {name}");
+    }
+}
+
+#[test]
+fn every_crate_comes_from_crates_io() {
+    for package in metadata().packages {
+        let from = package.source.as_ref().map(|source| source.repr.clone());
+        let crates_io = from
+            .as_deref()
+            .is_none_or(|source| source.contains("index.crates.io") || source.contains("crates.io-index"));
+        assert!(crates_io, "{} comes from {from:?}", package.name);
+    }
+}
+
+#[test]
+fn licences_go_together() {
+    let metadata = metadata();
+    let ours: BTreeSet<_> = metadata.workspace_members.iter().collect();
+    for package in metadata.packages.iter().filter(|package| !ours.contains(&package.id)) {
+        let expression = package.license.clone().unwrap_or_default();
+        if package.name.as_str() != "clamav-sys" {
+            assert!(satisfied(&expression, &|licence| LICENCES.contains(&licence)), "{}: `{expression}`", package.name);
+        }
+    }
+    let linked = linked("lazaret-engine");
+    for package in metadata.packages.iter().filter(|package| linked.contains(package.name.as_str())) {
+        let expression = package.license.clone().unwrap_or_default();
+        assert!(satisfied(&expression, &goes_with_gpl_2), "{} beside libclamav: `{expression}`", package.name);
+    }
+}
+
+/// Whether an SPDX expression (`OR` and `AND`, one level of brackets, `/` for `OR` as old crates write it) can be met.
+fn satisfied(expression: &str, accepted: &dyn Fn(&str) -> bool) -> bool {
+    let expression = expression.replace('/', " OR ");
+    let mut depth = 0;
+    let mut clauses = vec![String::new()];
+    for word in expression.replace('(', " ( ").replace(')', " ) ").split_whitespace() {
+        match word {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            "AND" if depth == 0 => clauses.push(String::new()),
+            _ => {
+                let clause = clauses.last_mut().expect("never empty");
+                clause.push_str(word);
+                clause.push(' ');
+            }
+        }
+    }
+    clauses
+        .iter()
+        .all(|clause| clause.split(" OR ").any(|licence| licence.split(" AND ").all(|part| accepted(part.trim()))))
+}
+
+#[test]
+fn licence_expressions_are_understood() {
+    let only_mit = |licence: &str| licence == "MIT";
+    for (expression, expected) in [
+        ("MIT", true),
+        ("MIT OR Apache-2.0", true),
+        ("Unlicense/MIT", true),
+        ("MIT AND ISC", false),
+        ("(MIT OR Apache-2.0) AND MIT", true),
+        ("(MIT OR Apache-2.0) AND ISC", false),
+        ("", false),
+    ] {
+        assert_eq!(satisfied(expression, &only_mit), expected, "{expression}");
+    }
+}
