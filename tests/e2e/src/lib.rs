@@ -1,1 +1,17 @@
+//! Whole jobs on the local cloud: what the demo and the end-to-end tests share.
+//!
+//! * [`corpus`]: objects, and the verdict that each must get, written down before any job runs.
+//! * [`cloud`]: buckets and objects of the local cloud.
+//! * [`cli`]: `lazaret`, run as a person runs it.
+//! * [`check`]: holds a report against what was written down; [`leftovers`]: what a job left behind.
+//! * [`workers`]: the processes of a job's tasks, to be killed.
+//!
+//! It needs a running local cloud (`make local-up`) and its variables (`.local/env`). It tests wiring and behaviour; what only
+//! a template can show (IAM, KMS, quotas) is tested in `cdk/`.
 
+pub mod check;
+pub mod cli;
+pub mod cloud;
+pub mod corpus;
+pub mod leftovers;
+pub mod workers;

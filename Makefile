@@ -1,0 +1,100 @@
+# Two commands for everybody: `make demo` and `make test`. The rest are their parts.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+export CARGO_TERM_COLOR ?= auto
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+PROGRAMS := $(TARGET)/debug
+PYTHON := .venv/bin/python
+# Chosen by name with --workspace, not by --package: cargo would build the AWS SDK a second time, with that package's features alone.
+E2E := $(basename $(notdir $(wildcard tests/e2e/tests/*.rs)))
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# ---- set-up: everything that a new Debian 12 with git, Rust, Node 20 and Python 3.11 lacks ----
+
+.PHONY: setup
+setup: .local/stamps/apt .venv/stamp cdk/node_modules/stamp tests/browser/node_modules/stamp ## installs what is missing
+
+.local/stamps/apt: local/packages.txt
+	local/install-packages $<
+	mkdir -p $(@D) && touch $@
+
+.venv/stamp: local/requirements.txt
+	python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+%/node_modules/stamp: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund --silent
+	touch node_modules/stamp
+
+# ---- building ----
+
+.PHONY: build
+build: setup ## builds every program and the CDK app
+	cargo build --workspace --locked
+	npm --prefix cdk run --silent build
+
+# ---- the local cloud ----
+
+.PHONY: local-up
+local-up: build definitions ## starts the local cloud and deploys the stacks; then `. .local/env`
+	local/up
+
+.PHONY: local-down
+local-down: ## stops the local cloud
+	local/down
+
+# Real definitions if LAZARET_DEFINITIONS_DIR names them, else a small set that knows only the test files.
+.PHONY: definitions
+definitions: build
+	@if [ -z "$${LAZARET_DEFINITIONS_DIR:-}" ]; then $(PROGRAMS)/lazaret-test-definitions .local/definitions; fi
+
+.PHONY: demo
+demo: ## a whole job over two buckets of real files
+	trap '$(MAKE) --no-print-directory local-down' EXIT
+	$(MAKE) --no-print-directory local-up
+	set -a && . .local/env && set +a
+	$(PROGRAMS)/lazaret-demo .local/demo
+
+# ---- tests ----
+
+.PHONY: test
+test: ## lint, unit, contracts, CDK, local cloud, end to end
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory test-unit
+	$(MAKE) --no-print-directory test-cdk
+	$(MAKE) --no-print-directory test-local
+	$(MAKE) --no-print-directory test-e2e
+
+.PHONY: lint
+lint: setup ## formatters and linters; warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	npm --prefix cdk run --silent lint
+
+.PHONY: test-unit
+test-unit: setup ## unit and contract tests: no cloud needed
+	cargo test --workspace --exclude lazaret-e2e --locked
+
+.PHONY: test-cdk
+test-cdk: setup ## assertions over the templates and the state machine
+	npm --prefix cdk test --silent
+
+.PHONY: test-local
+test-local: setup ## the patches of the local cloud
+	$(PYTHON) -m unittest discover --start-directory local/tests
+
+.PHONY: test-e2e
+test-e2e: ## whole jobs on the local cloud, started once
+	cargo test --workspace --no-run --locked $(addprefix --test ,ports $(E2E))
+	trap '$(MAKE) --no-print-directory local-down' EXIT
+	$(MAKE) --no-print-directory local-up
+	set -a && . .local/env && set +a
+	LAZARET_TEST_ENDPOINT="$$AWS_ENDPOINT_URL" cargo test --workspace --locked --test ports
+	cargo test --workspace --locked $(addprefix --test ,$(E2E)) -- --test-threads=1 --nocapture
