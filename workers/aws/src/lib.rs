@@ -24,7 +24,7 @@ pub use tasks::TaskFleet;
 pub use token::TaskCallback;
 
 /// Any failure of a service that no caller tells apart, with what the service said.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {message}")]
 pub struct ServiceError {
     /// The API's operation, `SendMessageBatch`.

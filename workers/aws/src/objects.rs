@@ -5,8 +5,11 @@ use bytes::Bytes;
 use lazaret_model::object::ObjectRef;
 use lazaret_model::tags::Tag;
 
+/// The largest object that one CopyObject copies, in bytes (S3 API reference).
+pub const COPY_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
 /// What a caller of S3 can tell apart.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("bucket `{0}` does not exist")]
     NoSuchBucket(String),

@@ -6,6 +6,11 @@ use async_trait::async_trait;
 
 use crate::ServiceError;
 
+/// Messages that one SendMessageBatch takes (SQS API reference).
+pub const SEND_BATCH_MESSAGES: usize = 10;
+/// Bytes that one message, and all messages of one SendMessageBatch together, may have: 1 MiB (SQS quotas, since August 2025).
+pub const SEND_BATCH_BYTES: usize = 1024 * 1024;
+
 /// A message that was received and is not yet deleted.
 #[derive(Debug, Clone)]
 pub struct Message {

@@ -1,0 +1,217 @@
+//! The port of the fake S3: pinned exactly as S3 pins.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lazaret_model::object::{ETag, ObjectRef};
+use lazaret_model::tags::{TAGS_PER_OBJECT, Tag};
+
+use super::store::{Bucket, FakeObject, FakeStore, State, Version};
+use crate::objects::{COPY_BYTES_MAX, Fetched, ListPage, ObjectBody, ObjectStore, PutCondition, StoreError, Stored};
+
+/// Bytes of a body that come at once; small, so that tests see several chunks.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+#[async_trait]
+impl ObjectStore for FakeStore {
+    async fn check_bucket(&self, bucket: &str) -> Result<(), StoreError> {
+        self.calls.count("check_bucket");
+        self.state().open(bucket).map(drop)
+    }
+
+    async fn list_page(&self, bucket: &str, prefix: &str, next: Option<&str>) -> Result<ListPage, StoreError> {
+        self.calls.count("list_page");
+        let mut state = self.state();
+        let place = state.open(bucket)?;
+        // the token is the first key of the next page
+        let from = next.unwrap_or(prefix).to_owned();
+        let below = place.keys.range(from..).map(|(key, _)| key).take_while(|key| key.starts_with(prefix));
+        let mut keys = below.filter(|key| place.current(key).is_some());
+        let page: Vec<&String> = keys.by_ref().take(place.page_keys).collect();
+        let next = keys.next().cloned();
+        let objects = page.into_iter().filter_map(|key| place.current_ref(bucket, key));
+        Ok(ListPage { objects: objects.map(|object| ObjectRef { version_id: None, ..object }).collect(), next })
+    }
+
+    async fn fetch(&self, object: &ObjectRef) -> Result<Fetched, StoreError> {
+        self.calls.count("fetch");
+        let mut state = self.state();
+        let (version_id, found) = {
+            let place = state.open_key(&object.bucket, &object.key)?;
+            let version = place.pinned(object, true)?;
+            (place.version_id(version), version.object.clone().ok_or(StoreError::NotFound)?)
+        };
+        if found.storage_class.is_archived() {
+            return Err(StoreError::Archived);
+        }
+        let body = FakeBody { missing: found.size > found.bytes.len() as u64, bytes: found.bytes };
+        Ok(Fetched { version_id, size: found.size, body: Box::new(body) })
+    }
+
+    async fn tags(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
+        self.calls.count("tags");
+        let mut state = self.state();
+        let version = state.open_key(&object.bucket, &object.key)?.pinned(object, false)?;
+        Ok(version.object.as_ref().map(|found| found.tags.clone()).unwrap_or_default())
+    }
+
+    async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError> {
+        self.calls.count("put_tags");
+        check_tags(tags)?;
+        let mut state = self.state();
+        let place = state.open_key(&object.bucket, &object.key)?;
+        let id = place.pinned(object, true)?.id.clone();
+        for version in place.keys.get_mut(&object.key).into_iter().flatten().filter(|version| version.id == id) {
+            if let Some(found) = &mut version.object {
+                found.tags = tags.to_vec();
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError> {
+        self.calls.count("copy");
+        check_tags(tags)?;
+        let mut state = self.state();
+        let place = state.open_key(&object.bucket, &object.key)?;
+        let found = place.pinned(object, true)?.object.clone().ok_or(StoreError::NotFound)?;
+        if found.storage_class.is_archived() {
+            return Err(StoreError::Archived);
+        }
+        if found.size > COPY_BYTES_MAX {
+            return Err(StoreError::Permanent("InvalidRequest: larger than the maximum allowable size".into()));
+        }
+        state.open_key(to_bucket, to_key)?;
+        state.write(to_bucket, to_key, FakeObject { tags: tags.to_vec(), ..found });
+        Ok(())
+    }
+
+    async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError> {
+        self.calls.count("delete");
+        let mut state = self.state();
+        let place = state.open_key(&object.bucket, &object.key)?;
+        let Some(id) = &object.version_id else {
+            place.pinned(object, true)?;
+            state.hide(&object.bucket, &object.key);
+            return Ok(());
+        };
+        // a version that is not there is no error, as in S3
+        if let Some(versions) = place.keys.get_mut(&object.key) {
+            versions.retain(|version| version.id != *id);
+            if versions.is_empty() {
+                place.keys.remove(&object.key);
+            }
+        }
+        Ok(())
+    }
+
+    async fn tags_at(&self, bucket: &str, key: &str) -> Result<Option<Vec<Tag>>, StoreError> {
+        self.calls.count("tags_at");
+        let mut state = self.state();
+        let version = state.open_key(bucket, key)?.current(key);
+        Ok(version.and_then(|version| version.object.as_ref()).map(|found| found.tags.clone()))
+    }
+
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Stored>, StoreError> {
+        self.calls.count("get");
+        let mut state = self.state();
+        let version = state.open_key(bucket, key)?.current(key);
+        Ok(version.and_then(|version| {
+            let found = version.object.as_ref()?;
+            Some(Stored { bytes: found.bytes.clone(), etag: version.etag.quoted() })
+        }))
+    }
+
+    async fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Bytes,
+        content_type: &str,
+        condition: PutCondition<'_>,
+    ) -> Result<String, StoreError> {
+        self.calls.count("put");
+        let mut state = self.state();
+        let current = state.open_key(bucket, key)?.current(key).map(|version| &version.etag);
+        let holds = match condition {
+            PutCondition::Always => true,
+            PutCondition::Absent => current.is_none(),
+            PutCondition::Over(etag) => current.is_some_and(|current| *current == ETag::from(etag)),
+        };
+        if !holds {
+            return Err(StoreError::PreconditionFailed);
+        }
+        Ok(state.write(bucket, key, FakeObject::new(bytes).content_type(content_type)).quoted())
+    }
+
+    async fn delete_keys(&self, bucket: &str, keys: &[String]) -> Result<(), StoreError> {
+        self.calls.count("delete_keys");
+        let mut state = self.state();
+        state.open(bucket)?;
+        if keys.len() > 1_000 {
+            return Err(StoreError::Permanent("MalformedXML: more than 1,000 keys".into()));
+        }
+        for key in keys {
+            state.hide(bucket, key);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn open(&mut self, bucket: &str) -> Result<&mut Bucket, StoreError> {
+        let place = self.buckets.get_mut(bucket).ok_or_else(|| StoreError::NoSuchBucket(bucket.to_owned()))?;
+        if place.denied {
+            return Err(StoreError::AccessDenied("AccessDenied: Access Denied".into()));
+        }
+        Ok(place)
+    }
+
+    fn open_key(&mut self, bucket: &str, key: &str) -> Result<&mut Bucket, StoreError> {
+        let place = self.open(bucket)?;
+        if place.denied_keys.contains(key) {
+            return Err(StoreError::AccessDenied("AccessDenied: Access Denied".into()));
+        }
+        Ok(place)
+    }
+}
+
+impl Bucket {
+    /// The version that `object` names: by version id, else the current one, which must have its ETag if `match_etag`.
+    fn pinned(&self, object: &ObjectRef, match_etag: bool) -> Result<&Version, StoreError> {
+        if let Some(id) = &object.version_id {
+            let versions = self.keys.get(&object.key).ok_or(StoreError::NotFound)?;
+            let version = versions.iter().find(|version| version.id == *id);
+            return version.filter(|version| version.object.is_some()).ok_or(StoreError::NotFound);
+        }
+        let current = self.current(&object.key).ok_or(StoreError::NotFound)?;
+        if match_etag && current.etag != object.etag {
+            return Err(StoreError::PreconditionFailed);
+        }
+        Ok(current)
+    }
+}
+
+fn check_tags(tags: &[Tag]) -> Result<(), StoreError> {
+    if tags.len() > TAGS_PER_OBJECT {
+        return Err(StoreError::Permanent("BadRequest: Object tags cannot be greater than 10".into()));
+    }
+    Ok(())
+}
+
+/// A body in chunks.
+struct FakeBody {
+    bytes: Bytes,
+    /// Fewer bytes are here than were promised.
+    missing: bool,
+}
+
+#[async_trait]
+impl ObjectBody for FakeBody {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
+        if self.bytes.is_empty() {
+            return if self.missing { Err(StoreError::Transient("the body ended early".into())) } else { Ok(None) };
+        }
+        let length = self.bytes.len().min(CHUNK_BYTES);
+        Ok(Some(self.bytes.split_to(length)))
+    }
+}
