@@ -1,0 +1,58 @@
+import { Aws } from 'aws-cdk-lib';
+import {
+  AGENT_FAMILY,
+  CLUSTER,
+  CRAWLER_FAMILY,
+  JOB_QUEUE_PREFIX,
+  quarantineBucketName,
+  resultsBucketName,
+  STATE_MACHINE,
+} from './names';
+
+/** The ARNs of one deployment, by the names of ARCHITECTURE.md: no stack needs another's exports. */
+export class Arns {
+  readonly resultsBucketName: string;
+  readonly quarantineBucketName: string;
+  readonly resultsBucket: string;
+  readonly quarantineBucket: string;
+  readonly quarantineObjects: string;
+  /** Without the queue's name. */
+  readonly queuePrefix: string;
+  /** The queues of all jobs, dead-letter queues included. */
+  readonly jobQueues: string;
+  readonly deadLetterQueues: string;
+  readonly cluster: string;
+  readonly tasks: string;
+  readonly stateMachine: string;
+  /** Every revision: a job of a week must outlive a deployment, which retires the revision that it started with. */
+  readonly crawlerTaskDefinitions: string;
+  readonly agentTaskDefinitions: string;
+  readonly scanBuckets: readonly string[];
+  readonly scanObjects: readonly string[];
+
+  constructor(account: string, region: string, scanBuckets: readonly string[]) {
+    const arn = (service: string, resource: string): string =>
+      `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`;
+    const bucket = (name: string): string => `arn:${Aws.PARTITION}:s3:::${name}`;
+    this.resultsBucketName = resultsBucketName(account, region);
+    this.quarantineBucketName = quarantineBucketName(account, region);
+    this.resultsBucket = bucket(this.resultsBucketName);
+    this.quarantineBucket = bucket(this.quarantineBucketName);
+    this.quarantineObjects = `${this.quarantineBucket}/*`;
+    this.queuePrefix = arn('sqs', '');
+    this.jobQueues = arn('sqs', `${JOB_QUEUE_PREFIX}*`);
+    this.deadLetterQueues = arn('sqs', `${JOB_QUEUE_PREFIX}*-dead`);
+    this.cluster = arn('ecs', `cluster/${CLUSTER}`);
+    this.tasks = arn('ecs', `task/${CLUSTER}/*`);
+    this.stateMachine = arn('states', `stateMachine:${STATE_MACHINE}`);
+    this.crawlerTaskDefinitions = arn('ecs', `task-definition/${CRAWLER_FAMILY}:*`);
+    this.agentTaskDefinitions = arn('ecs', `task-definition/${AGENT_FAMILY}:*`);
+    this.scanBuckets = scanBuckets.map(bucket);
+    this.scanObjects = scanBuckets.map((name) => `${bucket(name)}/*`);
+  }
+
+  /** Objects of the results bucket; `pattern` as in workers/model/src/layout.rs, with `*` for a job's id. */
+  results(pattern: string): string {
+    return `${this.resultsBucket}/${pattern}`;
+  }
+}

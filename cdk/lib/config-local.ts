@@ -1,0 +1,38 @@
+import type { AgentPaths, Architecture, Settings } from './config';
+
+const MIB = 1024 ** 2;
+
+/** What differs in the local cloud: short times, so that a crash is met in seconds, and small packets, so that a small job has several. */
+export const LOCAL_SETTINGS = {
+  local: true,
+  architecture: thisMachine(),
+  maxAgents: 4,
+  scanSeconds: 120,
+  fetchBytes: 256 * MIB,
+  heartbeatSeconds: 10,
+  visibilitySeconds: 20,
+  idleSeconds: 3,
+  pollSeconds: 1,
+  capacityWaitSeconds: 1,
+  progressSeconds: 1,
+  packetObjects: 250,
+  packetBytes: 64 * MIB,
+  startupSeconds: 5,
+  logRetentionDays: 1,
+} as const satisfies Partial<Settings>;
+
+/**
+ * Tasks are processes of this machine: where the environment names a path, it is used in place of the image's. The local
+ * runner's image list has the last word for each process (a scratch folder of its own, say).
+ */
+export function localPaths(environment: NodeJS.ProcessEnv, image: AgentPaths): AgentPaths {
+  return {
+    engine: environment.LAZARET_ENGINE ?? image.engine,
+    definitionsDir: environment.LAZARET_DEFINITIONS_DIR ?? image.definitionsDir,
+    scratchDir: environment.LAZARET_SCRATCH_DIR ?? image.scratchDir,
+  };
+}
+
+function thisMachine(): Architecture {
+  return process.arch === 'arm64' ? 'arm64' : 'x86_64';
+}

@@ -1,0 +1,273 @@
+import type { Node } from 'constructs';
+import { LOCAL_SETTINGS, localPaths } from './config-local';
+import { FUNCTIONS_DIR } from './repository';
+
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+
+export type Architecture = 'arm64' | 'x86_64';
+
+/** Where the tasks run. */
+export interface NetworkSettings {
+  /**
+   * An existing VPC's id; its subnets must reach S3, SQS, Step Functions, ECR and CloudWatch Logs.
+   * @default - a VPC of its own: public subnets, no NAT, a gateway endpoint for S3
+   */
+  readonly vpcId?: string;
+  /** The subnets to use in that VPC. */
+  readonly subnetIds: readonly string[];
+  /**
+   * Whether tasks get public addresses. Without one they need a NAT or interface endpoints.
+   * @default true
+   */
+  readonly assignPublicIp: boolean;
+}
+
+/** Sizes of a Fargate task. */
+export interface TaskSize {
+  /** In units of 1/1024 vCPU. */
+  readonly cpu: number;
+  readonly memoryMiB: number;
+}
+
+/** Everything that an owner may set. Each is a context value of its own name: `-c maxAgents=50`. */
+export interface Settings {
+  /** The local cloud: no images are built, resources are not retained, times are short. */
+  readonly local: boolean;
+  /**
+   * Buckets that may be scanned and acted on: names, or patterns with `*`. `*` alone is every bucket of the account.
+   * The tasks' roles name exactly these. No default on AWS: it is the one decision that is the owner's.
+   */
+  readonly scanBuckets: readonly string[];
+  /**
+   * KMS keys (ARNs) that objects in those buckets are encrypted with.
+   * @default - none: SSE-S3 and the AWS managed key need no grant
+   */
+  readonly kmsKeyArns: readonly string[];
+  /** Of tasks and functions. @default 'arm64' - a fifth cheaper than x86_64 on Fargate and Lambda */
+  readonly architecture: Architecture;
+  /** The most agents that one job may launch. @default 500 - 1,000 vCPUs: below a grown account's quota */
+  readonly maxAgents: number;
+  /** @default 2 vCPU, 8 GB - 1 GB definitions, 2 GiB objects in flight, and as much while new definitions load */
+  readonly agent: TaskSize;
+  /** @default 0.5 vCPU, 1 GB - a listing waits for S3, not for the CPU */
+  readonly crawler: TaskSize;
+  /** Scan workers of one agent. @default 2 - one a vCPU: scanning is nothing but CPU */
+  readonly scanWorkers: number;
+  /** A scan that takes longer is killed. @default 600 - the largest object (2 GiB) at 4 MB/s */
+  readonly scanSeconds: number;
+  /** Bytes of all objects that an agent holds at once. @default 2 GiB */
+  readonly fetchBytes: number;
+  /** An agent's disk. Objects too large for memory and unpacked archives lie there. @default 40 */
+  readonly scratchGiB: number;
+  /** Step Functions gives a crawler up after this long without a beat; its launch counts. @default 300 */
+  readonly heartbeatSeconds: number;
+  /** How long a packet stays hidden from other agents; they extend it while they work. @default 300 */
+  readonly visibilitySeconds: number;
+  /** An agent whose queue shows nothing for this long ends itself. @default 60 */
+  readonly idleSeconds: number;
+  /** The first wait between two looks at a fleet. @default 20 */
+  readonly pollSeconds: number;
+  /** The first wait after ECS launched no agent at all. @default 60 */
+  readonly capacityWaitSeconds: number;
+  /** Between two counters that a worker writes for whoever watches. @default 10 */
+  readonly progressSeconds: number;
+  /** A packet is closed at this many objects. @default 2000 - 8 s of small files; a message holds about 4,000 */
+  readonly packetObjects: number;
+  /** … or at this many bytes. @default 256 MiB - half a minute of scanning at 8 MB/s */
+  readonly packetBytes: number;
+  /** An agent's time for an object of no size. @default 0.004 - measured, see workers/model/src/fleet.rs */
+  readonly secondsPerObject: number;
+  /** An agent's time for a byte. @default 1 / 8,000,000 - measured, as above */
+  readonly secondsPerByte: number;
+  /** From a task's launch to its first scan. @default 75 - Fargate's start, and 15 s for the definitions */
+  readonly startupSeconds: number;
+  /** @default 30 */
+  readonly logRetentionDays: number;
+  /** `tracing`'s filter. @default 'info' */
+  readonly rustLog: string;
+  /** An SNS topic that hears of alarms. @default - none */
+  readonly alarmTopicArn?: string;
+  readonly network: NetworkSettings;
+  /** Holds the functions' `bootstrap`. @default dist/functions; LAZARET_FUNCTIONS_DIR names another */
+  readonly functionsDir: string;
+  /** Where the agent finds what it needs, in its image or on this machine. */
+  readonly agentPaths: AgentPaths;
+  /** Set in the functions only where AWS is not AWS. */
+  readonly endpointUrl?: string;
+}
+
+export interface AgentPaths {
+  readonly engine: string;
+  readonly definitionsDir: string;
+  readonly scratchDir: string;
+}
+
+/** The defaults on AWS, all but the buckets. */
+export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
+  local: false,
+  kmsKeyArns: [],
+  architecture: 'arm64',
+  maxAgents: 500,
+  agent: { cpu: 2048, memoryMiB: 8192 },
+  crawler: { cpu: 512, memoryMiB: 1024 },
+  scanWorkers: 2,
+  scanSeconds: 600,
+  fetchBytes: 2 * GIB,
+  scratchGiB: 40,
+  heartbeatSeconds: 300,
+  visibilitySeconds: 300,
+  idleSeconds: 60,
+  pollSeconds: 20,
+  capacityWaitSeconds: 60,
+  progressSeconds: 10,
+  packetObjects: 2000,
+  packetBytes: 256 * MIB,
+  secondsPerObject: 0.004,
+  secondsPerByte: 1 / 8_000_000,
+  startupSeconds: 75,
+  logRetentionDays: 30,
+  rustLog: 'info',
+  network: { subnetIds: [], assignPublicIp: true },
+  functionsDir: FUNCTIONS_DIR,
+  // as workers/agent/Dockerfile lays them out
+  agentPaths: {
+    engine: '/usr/local/bin/lazaret-engine',
+    definitionsDir: '/opt/lazaret/definitions',
+    scratchDir: '/scratch',
+  },
+};
+
+/** Reads the settings from the context (`-c name=value`, `cdk.json`) and the environment. */
+export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settings {
+  const context = new ContextReader(node);
+  const local = environment.LAZARET_LOCAL === '1' || context.flag('local', false);
+  const defaults: Omit<Settings, 'scanBuckets'> = local
+    ? { ...AWS_SETTINGS, ...LOCAL_SETTINGS, agentPaths: localPaths(environment, AWS_SETTINGS.agentPaths) }
+    : AWS_SETTINGS;
+  const scanBuckets = context.list('scanBuckets', local ? ['*'] : []);
+  if (scanBuckets.length === 0) {
+    throw new Error(
+      'scanBuckets is not set: say which buckets may be scanned, `-c scanBuckets=invoices,team-*`, or `*` for all',
+    );
+  }
+  const vpcId = context.text('vpcId', '');
+  const subnetIds = context.list('subnetIds', []);
+  if ((vpcId === '') !== (subnetIds.length === 0)) {
+    throw new Error('vpcId and subnetIds belong together: set both, or neither for a VPC of its own');
+  }
+  const alarmTopicArn = context.text('alarmTopicArn', '');
+  const endpointUrl = local ? environment.AWS_ENDPOINT_URL : undefined;
+  const settings: Settings = {
+    ...defaults,
+    scanBuckets,
+    kmsKeyArns: context.list('kmsKeyArns', defaults.kmsKeyArns),
+    architecture: context.oneOf('architecture', ['arm64', 'x86_64'], defaults.architecture),
+    maxAgents: context.number('maxAgents', defaults.maxAgents),
+    agent: {
+      cpu: context.number('agentCpu', defaults.agent.cpu),
+      memoryMiB: context.number('agentMemoryMiB', defaults.agent.memoryMiB),
+    },
+    crawler: {
+      cpu: context.number('crawlerCpu', defaults.crawler.cpu),
+      memoryMiB: context.number('crawlerMemoryMiB', defaults.crawler.memoryMiB),
+    },
+    scanWorkers: context.number('scanWorkers', defaults.scanWorkers),
+    scanSeconds: context.number('scanSeconds', defaults.scanSeconds),
+    fetchBytes: context.number('fetchBytes', defaults.fetchBytes),
+    scratchGiB: context.number('scratchGiB', defaults.scratchGiB),
+    heartbeatSeconds: context.number('heartbeatSeconds', defaults.heartbeatSeconds),
+    visibilitySeconds: context.number('visibilitySeconds', defaults.visibilitySeconds),
+    idleSeconds: context.number('idleSeconds', defaults.idleSeconds),
+    pollSeconds: context.number('pollSeconds', defaults.pollSeconds),
+    capacityWaitSeconds: context.number('capacityWaitSeconds', defaults.capacityWaitSeconds),
+    progressSeconds: context.number('progressSeconds', defaults.progressSeconds),
+    packetObjects: context.number('packetObjects', defaults.packetObjects),
+    packetBytes: context.number('packetBytes', defaults.packetBytes),
+    secondsPerObject: context.fraction('secondsPerObject', defaults.secondsPerObject),
+    secondsPerByte: context.fraction('secondsPerByte', defaults.secondsPerByte),
+    startupSeconds: context.fraction('startupSeconds', defaults.startupSeconds),
+    logRetentionDays: context.number('logRetentionDays', defaults.logRetentionDays),
+    rustLog: context.text('rustLog', defaults.rustLog),
+    ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
+    network: {
+      ...(vpcId === '' ? {} : { vpcId }),
+      subnetIds,
+      assignPublicIp: context.flag('assignPublicIp', defaults.network.assignPublicIp),
+    },
+    functionsDir: environment.LAZARET_FUNCTIONS_DIR ?? defaults.functionsDir,
+    ...(endpointUrl === undefined ? {} : { endpointUrl }),
+  };
+  check(settings);
+  return settings;
+}
+
+/** How often a crawler beats: five times before Step Functions gives it up. */
+export function beatSeconds(settings: Settings): number {
+  return Math.max(1, Math.floor(settings.heartbeatSeconds / 5));
+}
+
+function check(settings: Settings): void {
+  for (const bucket of settings.scanBuckets) {
+    if (!/^[a-z0-9.*-]{1,63}$/.test(bucket)) {
+      throw new Error(`scanBuckets: \`${bucket}\` is not a bucket's name or a pattern with \`*\``);
+    }
+  }
+  if (!settings.local && settings.heartbeatSeconds < 120) {
+    throw new Error('heartbeatSeconds is below 120: Fargate alone takes up to a minute to start a crawler');
+  }
+  // SQS: ChangeMessageVisibility reaches 12 hours from the receive
+  if (settings.visibilitySeconds < 3 || settings.visibilitySeconds > 12 * 3600) {
+    throw new Error(`visibilitySeconds is ${settings.visibilitySeconds}; give 3 to 43200`);
+  }
+}
+
+/** Context values are strings from `-c` and anything from `cdk.json`; an error names the setting. */
+class ContextReader {
+  constructor(private readonly node: Node) {}
+
+  text(name: string, fallback: string): string {
+    const value: unknown = this.node.tryGetContext(name);
+    return value === undefined || value === null ? fallback : String(value);
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback: T): T {
+    const value = this.text(name, fallback);
+    const found = allowed.find((one) => one === value);
+    if (found === undefined) {
+      throw new Error(`${name} is \`${value}\`; give one of ${allowed.join(', ')}`);
+    }
+    return found;
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    return this.oneOf(name, ['true', 'false'], fallback ? 'true' : 'false') === 'true';
+  }
+
+  /** A whole number above zero. */
+  number(name: string, fallback: number): number {
+    const value = this.fraction(name, fallback);
+    if (!Number.isSafeInteger(value)) {
+      throw new Error(`${name} is ${value}; give a whole number`);
+    }
+    return value;
+  }
+
+  /** A number above zero. */
+  fraction(name: string, fallback: number): number {
+    const value = Number(this.text(name, String(fallback)));
+    if (!(Number.isFinite(value) && value > 0)) {
+      throw new Error(`${name} is \`${this.text(name, '')}\`; give a number above zero`);
+    }
+    return value;
+  }
+
+  list(name: string, fallback: readonly string[]): readonly string[] {
+    const value: unknown = this.node.tryGetContext(name);
+    if (value === undefined || value === null) {
+      return fallback;
+    }
+    const parts = Array.isArray(value) ? value.map(String) : String(value).split(',');
+    return parts.map((part) => part.trim()).filter((part) => part !== '');
+  }
+}

@@ -1,0 +1,56 @@
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import type * as sqs from 'aws-cdk-lib/aws-sqs';
+import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
+import { Construct } from 'constructs';
+
+export interface JobAlarmsProps {
+  readonly stateMachine: sfn.StateMachine;
+  readonly tearDownDeadLetters: sqs.Queue;
+  /** Told when an alarm goes off. @default - nobody: the alarms show in the console */
+  readonly topicArn?: string;
+}
+
+/** What a person should look at; each text names its section of docs/runbook.md. */
+export class JobAlarms extends Construct {
+  constructor(scope: Construct, id: string, props: JobAlarmsProps) {
+    super(scope, id);
+    const period = Duration.minutes(5);
+    const { stateMachine, tearDownDeadLetters } = props;
+    const alarms = [
+      new cloudwatch.Alarm(this, 'JobFailed', {
+        alarmName: 'lazaret-job-failed',
+        alarmDescription: 'A job failed or could not show that it missed nothing. See docs/runbook.md#a-job-failed',
+        metric: stateMachine.metricFailed({ period, statistic: 'Sum' }),
+        threshold: 1,
+        evaluationPeriods: 1,
+        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      }),
+      new cloudwatch.Alarm(this, 'JobTimedOut', {
+        alarmName: 'lazaret-job-timed-out',
+        alarmDescription: 'A job ran for more than a week. See docs/runbook.md#a-job-timed-out',
+        metric: stateMachine.metricTimedOut({ period, statistic: 'Sum' }),
+        threshold: 1,
+        evaluationPeriods: 1,
+        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      }),
+      new cloudwatch.Alarm(this, 'TearDownFailed', {
+        alarmName: 'lazaret-tear-down-failed',
+        alarmDescription:
+          'Something of a stopped job may be left: queues, tasks, objects. See docs/runbook.md#a-tear-down-failed',
+        metric: tearDownDeadLetters.metricApproximateNumberOfMessagesVisible({ period, statistic: 'Maximum' }),
+        threshold: 1,
+        evaluationPeriods: 1,
+        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      }),
+    ];
+    if (props.topicArn !== undefined) {
+      const action = new actions.SnsAction(sns.Topic.fromTopicArn(this, 'Topic', props.topicArn));
+      for (const alarm of alarms) {
+        alarm.addAlarmAction(action);
+      }
+    }
+  }
+}

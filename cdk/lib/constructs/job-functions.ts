@@ -1,0 +1,208 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Duration } from 'aws-cdk-lib';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+import type { Arns } from '../arns';
+import type { Settings } from '../config';
+import { AGENT_FAMILY, CLUSTER, type FunctionHandler } from '../names';
+import type { Permission } from '../permissions';
+import { RustFunction } from './rust-function';
+
+export interface JobFunctionsProps {
+  readonly settings: Settings;
+  readonly arns: Arns;
+}
+
+/** Lambda's longest. They are safe to repeat, so a job so large that one run does not do ends with the next. */
+const LONG = Duration.minutes(15);
+
+/** The five steps of a job that are functions. */
+export class JobFunctions extends Construct {
+  readonly checkInput: lambda.Function;
+  readonly sizeFleet: lambda.Function;
+  readonly checkDrain: lambda.Function;
+  readonly report: lambda.Function;
+  readonly tearDown: lambda.Function;
+
+  constructor(scope: Construct, id: string, props: JobFunctionsProps) {
+    super(scope, id);
+    const { settings, arns } = props;
+    const code = functionsCode(settings.functionsDir);
+    const results = { LAZARET_RESULTS_BUCKET: arns.resultsBucketName };
+    const create = (
+      handler: FunctionHandler,
+      description: string,
+      rest: {
+        permissions: Permission[];
+        environment?: Record<string, string>;
+        timeout?: Duration;
+        memoryMiB?: number;
+      },
+    ): lambda.Function =>
+      new RustFunction(this, handler, {
+        handler,
+        description,
+        code,
+        settings,
+        permissions: rest.permissions,
+        environment: { ...results, ...rest.environment },
+        timeout: rest.timeout ?? LONG,
+        ...(rest.memoryMiB === undefined ? {} : { memoryMiB: rest.memoryMiB }),
+      }).function;
+
+    this.checkInput = create('check_input', 'Reads the input as a job and asks S3 for each bucket', {
+      timeout: Duration.minutes(1),
+      permissions: [
+        {
+          why: 'Asks whether the buckets that the owner named are there.',
+          actions: ['s3:ListBucket'],
+          resources: arns.scanBuckets,
+        },
+      ],
+    });
+
+    this.sizeFleet = create('size_fleet', 'Writes the plan of a job and sizes its fleet', {
+      environment: {
+        LAZARET_MAX_AGENTS: String(settings.maxAgents),
+        LAZARET_SECONDS_PER_OBJECT: String(settings.secondsPerObject),
+        LAZARET_SECONDS_PER_BYTE: String(settings.secondsPerByte),
+        LAZARET_STARTUP_SECONDS: String(settings.startupSeconds),
+      },
+      permissions: [
+        listResults(arns),
+        {
+          why: 'Reads what the crawls of any job counted.',
+          actions: ['s3:GetObject'],
+          resources: [arns.results('work/*/crawls/*')],
+        },
+        {
+          why: 'Writes the plan of any job.',
+          actions: ['s3:PutObject'],
+          resources: [arns.results('work/*/plan.json')],
+        },
+      ],
+    });
+
+    this.checkDrain = create('check_drain', 'Says whether a job is done, at work, to be launched again or stuck', {
+      // holds the ids of all packets: 50 bytes each, twice, for a million
+      memoryMiB: 1024,
+      environment: {
+        LAZARET_CLUSTER: CLUSTER,
+        LAZARET_AGENT_FAMILY: AGENT_FAMILY,
+        LAZARET_POLL_SECONDS: String(settings.pollSeconds),
+        LAZARET_MAX_AGENTS: String(settings.maxAgents),
+      },
+      permissions: [
+        listResults(arns),
+        {
+          why: 'Reads the plan of any job, and the part that a dead packet may have after all.',
+          actions: ['s3:GetObject'],
+          resources: [arns.results('work/*/plan.json'), arns.results('jobs/*/parts/*')],
+        },
+        {
+          why: 'Writes the rows of packets that were given up, in any job.',
+          actions: ['s3:PutObject'],
+          resources: [arns.results('jobs/*/parts/*')],
+        },
+        {
+          why: 'Looks how deep the queue of any job is.',
+          actions: ['sqs:GetQueueAttributes'],
+          resources: [arns.jobQueues],
+        },
+        {
+          why: 'Empties the dead-letter queue of any job.',
+          actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+          resources: [arns.deadLetterQueues],
+        },
+        ...watchTasks(arns),
+      ],
+    });
+
+    this.report = create('report', 'Totals, findings, the HTML page and the proof of completeness', {
+      // a whole CPU: it reads every row of the job
+      memoryMiB: 1769,
+      permissions: [
+        listResults(arns),
+        {
+          why: 'Reads the plan and the parts of any job.',
+          actions: ['s3:GetObject'],
+          resources: [arns.results('work/*/plan.json'), arns.results('jobs/*')],
+        },
+        {
+          why: 'Writes the report of any job.',
+          actions: ['s3:PutObject'],
+          resources: [
+            arns.results('jobs/*/summary.json'),
+            arns.results('jobs/*/findings.jsonl'),
+            arns.results('jobs/*/report.html'),
+          ],
+        },
+      ],
+    });
+
+    this.tearDown = create('tear_down', 'Stops the tasks of a job, deletes its queues, empties its work folder', {
+      environment: { LAZARET_CLUSTER: CLUSTER },
+      permissions: [
+        listResults(arns),
+        {
+          why: 'Empties the work folder of any job.',
+          actions: ['s3:DeleteObject'],
+          resources: [arns.results('work/*')],
+        },
+        {
+          why: 'Deletes the queues of any job.',
+          actions: ['sqs:GetQueueUrl', 'sqs:DeleteQueue'],
+          resources: [arns.jobQueues],
+        },
+        ...watchTasks(arns),
+        {
+          why: 'Stops the tasks of any job; the cluster runs nothing else.',
+          actions: ['ecs:StopTask'],
+          resources: [arns.tasks],
+        },
+      ],
+    });
+  }
+
+  /** All five, by the name of their placeholder in the state machine's definition. */
+  get byPlaceholder(): Readonly<Record<string, lambda.Function>> {
+    return {
+      CheckInputArn: this.checkInput,
+      SizeFleetArn: this.sizeFleet,
+      CheckDrainArn: this.checkDrain,
+      ReportArn: this.report,
+      TearDownArn: this.tearDown,
+    };
+  }
+}
+
+function listResults(arns: Arns): Permission {
+  return {
+    why: 'Lists results; without it S3 answers 403 for an object that is not there yet.',
+    actions: ['s3:ListBucket'],
+    resources: [arns.resultsBucket],
+  };
+}
+
+function watchTasks(arns: Arns): Permission[] {
+  return [
+    {
+      why: 'ListTasks knows no resource but container instances, which Fargate has none of; the condition holds it to our cluster.',
+      actions: ['ecs:ListTasks'],
+      resources: ['*'],
+      conditions: { ArnEquals: { 'ecs:cluster': arns.cluster } },
+    },
+    { why: 'Looks at the tasks of any job.', actions: ['ecs:DescribeTasks'], resources: [arns.tasks] },
+  ];
+}
+
+function functionsCode(directory: string): lambda.Code {
+  const bootstrap = path.join(directory, 'bootstrap');
+  if (!fs.existsSync(bootstrap)) {
+    throw new Error(
+      `${bootstrap} is not there: build the functions first (cdk/README.md), or set LAZARET_FUNCTIONS_DIR`,
+    );
+  }
+  return lambda.Code.fromAsset(directory);
+}

@@ -1,0 +1,55 @@
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import { Construct } from 'constructs';
+import { acknowledge } from '../acknowledge';
+import type { NetworkSettings } from '../config';
+
+export interface JobNetworkProps {
+  readonly settings: NetworkSettings;
+  /** Where custom resources can't run, the default security group stays as it is. */
+  readonly local: boolean;
+}
+
+/**
+ * Where crawlers and agents run. Nothing listens: the security group has no ingress, so a public address costs less than a
+ * NAT and opens nothing. Objects travel through S3's gateway endpoint, which is free.
+ */
+export class JobNetwork extends Construct {
+  readonly vpc: ec2.IVpc;
+  readonly subnetIds: readonly string[];
+  readonly securityGroup: ec2.ISecurityGroup;
+  readonly assignPublicIp: boolean;
+
+  constructor(scope: Construct, id: string, props: JobNetworkProps) {
+    super(scope, id);
+    const { settings } = props;
+    this.assignPublicIp = settings.assignPublicIp;
+    if (settings.vpcId === undefined) {
+      this.vpc = this.createVpc(props.local);
+      this.subnetIds = this.vpc.publicSubnets.map((subnet) => subnet.subnetId);
+    } else {
+      // by attributes: a look-up would need credentials at synth
+      this.vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', { vpcId: settings.vpcId, availabilityZones: [] });
+      this.subnetIds = settings.subnetIds;
+    }
+    this.securityGroup = new ec2.SecurityGroup(this, 'Tasks', {
+      vpc: this.vpc,
+      description: 'Crawlers and agents of Lazaret: they call AWS, and nothing calls them',
+    });
+  }
+
+  private createVpc(local: boolean): ec2.Vpc {
+    const vpc = new ec2.Vpc(this, 'Vpc', {
+      // 4,091 addresses in each of two subnets: more than one job may launch
+      ipAddresses: ec2.IpAddresses.cidr('10.64.0.0/19'),
+      natGateways: 0,
+      subnetConfiguration: [{ name: 'tasks', subnetType: ec2.SubnetType.PUBLIC }],
+      gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
+      restrictDefaultSecurityGroup: !local,
+    });
+    acknowledge(vpc, {
+      'AwsSolutions-VPC7':
+        'Tasks talk to AWS alone, and only they start connections; flow logs of a scan’s traffic would cost more than the scan.',
+    });
+    return vpc;
+  }
+}

@@ -1,0 +1,39 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import { acknowledge } from '../acknowledge';
+
+export interface QuarantineBucketProps {
+  readonly bucketName: string;
+  /** @default false - infected objects are evidence, and some will be wanted back */
+  readonly disposable?: boolean;
+}
+
+/** Where infected versions stand. Versioned, since a finding that was allowed may be moved back: no mistake here is final for a month. */
+export class QuarantineBucket extends Construct {
+  readonly bucket: s3.Bucket;
+
+  constructor(scope: Construct, id: string, props: QuarantineBucketProps) {
+    super(scope, id);
+    this.bucket = new s3.Bucket(this, 'Bucket', {
+      bucketName: props.bucketName,
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      encryption: s3.BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      versioned: true,
+      objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      removalPolicy: props.disposable ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
+      lifecycleRules: [
+        {
+          id: 'deleted-and-replaced-versions',
+          noncurrentVersionExpiration: Duration.days(30),
+          abortIncompleteMultipartUploadAfter: Duration.days(2),
+        },
+      ],
+    });
+    acknowledge(this.bucket, {
+      'AwsSolutions-S1':
+        'Only agents write here, each move has its row in a report; reads are for CloudTrail data events, the owner’s choice.',
+    });
+  }
+}

@@ -1,0 +1,67 @@
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { acknowledge } from '../acknowledge';
+import type { Settings } from '../config';
+import { type FunctionHandler, functionName } from '../names';
+import { type Permission, permit } from '../permissions';
+
+export interface RustFunctionProps {
+  readonly handler: FunctionHandler;
+  /** What it does, for the console. */
+  readonly description: string;
+  /** The folder of `bootstrap`, the same for all functions. */
+  readonly code: lambda.Code;
+  readonly settings: Settings;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly permissions: readonly Permission[];
+  readonly timeout: Duration;
+  /** CPU comes with it: a whole one at 1,769. @default 512 */
+  readonly memoryMiB?: number;
+}
+
+/** One of the functions that `bootstrap` holds; Lambda's handler chooses which. */
+export class RustFunction extends Construct {
+  readonly function: lambda.Function;
+
+  constructor(scope: Construct, id: string, props: RustFunctionProps) {
+    super(scope, id);
+    const { settings } = props;
+    const name = functionName(props.handler);
+    const role = new iam.Role(this, 'Role', {
+      assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
+      description: `What the function ${name} may do`,
+    });
+    const logGroup = new logs.LogGroup(this, 'Log', {
+      logGroupName: `/lazaret/functions/${name}`,
+      retention: settings.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    // its own group only, in place of the managed policy for any log group of the account
+    logGroup.grantWrite(role);
+    permit(role, props.permissions);
+
+    this.function = new lambda.Function(this, 'Function', {
+      functionName: name,
+      description: props.description,
+      runtime: lambda.Runtime.PROVIDED_AL2023,
+      architecture: settings.architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      handler: props.handler,
+      code: props.code,
+      role,
+      logGroup,
+      timeout: props.timeout,
+      memorySize: props.memoryMiB ?? 512,
+      environment: {
+        RUST_LOG: settings.rustLog,
+        ...props.environment,
+        ...(settings.endpointUrl === undefined ? {} : { AWS_ENDPOINT_URL: settings.endpointUrl }),
+      },
+    });
+    acknowledge(this.function, {
+      'AwsSolutions-L1': 'provided.al2023 is the newest runtime for a program of one’s own.',
+    });
+  }
+}

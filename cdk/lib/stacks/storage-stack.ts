@@ -1,0 +1,33 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import { QuarantineBucket } from '../constructs/quarantine-bucket';
+import { ResultsBucket } from '../constructs/results-bucket';
+import { quarantineBucketName, resultsBucketName } from '../names';
+
+export interface StorageStackProps extends StackProps {
+  /** Whether the buckets go with the stack. @default false */
+  readonly disposable?: boolean;
+}
+
+/** What must outlive a deployment: results and quarantine. */
+export class StorageStack extends Stack {
+  readonly results: s3.IBucket;
+  readonly quarantine: s3.IBucket;
+
+  constructor(scope: Construct, id: string, props: StorageStackProps) {
+    super(scope, id, props);
+    const disposable = props.disposable ?? false;
+    this.results = new ResultsBucket(this, 'Results', {
+      bucketName: resultsBucketName(this.account, this.region),
+      disposable,
+    }).bucket;
+    this.quarantine = new QuarantineBucket(this, 'Quarantine', {
+      bucketName: quarantineBucketName(this.account, this.region),
+      disposable,
+    }).bucket;
+
+    new CfnOutput(this, 'ResultsBucket', { value: this.results.bucketName });
+    new CfnOutput(this, 'QuarantineBucket', { value: this.quarantine.bucketName });
+  }
+}
