@@ -13,8 +13,11 @@ use crate::executions::{Execution, ExecutionStatus, Executions};
 /// Executions that end when the test says so.
 #[derive(Debug, Clone, Default)]
 pub struct FakeExecutions {
-    executions: Arc<Mutex<Vec<(Execution, Option<String>)>>>,
+    executions: Arc<Mutex<Vec<Known>>>,
 }
+
+/// An execution and the state that it entered last.
+type Known = (Execution, Option<String>);
 
 impl FakeExecutions {
     pub fn new() -> Self {

@@ -1,0 +1,271 @@
+//! S3.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{
+    Delete, EncodingType, MetadataDirective, Object, ObjectIdentifier, Tag as S3Tag, Tagging, TaggingDirective,
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use lazaret_model::object::{ETag, ObjectRef, StorageClass};
+use lazaret_model::tags::Tag;
+
+use super::encoding::{copy_source, listed_key, tagging};
+use super::fault::{chain, store_error};
+use crate::objects::{Fetched, ListPage, ObjectBody, ObjectStore, PutCondition, StoreError, Stored};
+
+/// The version id of objects that were written while their bucket had no versions. Unlike every other, it can be
+/// overwritten, where versions are suspended: so whoever pins it pins the ETag too.
+const NULL_VERSION: &str = "null";
+/// S3 answers a CopyObject when it is done: 5 GB take about a minute, more where keys are involved.
+const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// S3 through the SDK.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    s3: Client,
+}
+
+impl S3Store {
+    pub(super) fn new(s3: Client) -> Self {
+        Self { s3 }
+    }
+
+    /// Fails unless the version that `object` names is there, with its ETag.
+    async fn check(&self, object: &ObjectRef) -> Result<(), StoreError> {
+        let head = self.s3.head_object().bucket(&object.bucket).key(&object.key);
+        let head = head.set_version_id(object.version_id.clone()).if_match(object.etag.quoted());
+        head.send().await.map(drop).map_err(|error| store_error(error, &object.bucket))
+    }
+}
+
+/// Whether the version id alone names one version for ever.
+fn is_pinned(object: &ObjectRef) -> bool {
+    object.version_id.as_deref().is_some_and(|id| id != NULL_VERSION)
+}
+
+/// The `If-Match` of an object that its version id does not pin.
+fn unpinned_etag(object: &ObjectRef) -> Option<String> {
+    (!is_pinned(object)).then(|| object.etag.quoted())
+}
+
+#[async_trait]
+impl ObjectStore for S3Store {
+    async fn check_bucket(&self, bucket: &str) -> Result<(), StoreError> {
+        // a HEAD's errors have no body, and so no code to tell a bucket of another region from a missing one
+        let list = self.s3.list_objects_v2().bucket(bucket).max_keys(1).send().await;
+        match list.map_err(|error| store_error(error, bucket)) {
+            Ok(_) => Ok(()),
+            Err(StoreError::NotFound) => Err(StoreError::NoSuchBucket(bucket.to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list_page(&self, bucket: &str, prefix: &str, next: Option<&str>) -> Result<ListPage, StoreError> {
+        // without the encoding a control character in a key makes the whole page unreadable XML
+        let list = self.s3.list_objects_v2().bucket(bucket).encoding_type(EncodingType::Url);
+        let list = list.set_prefix((!prefix.is_empty()).then(|| prefix.to_owned()));
+        let list = list.set_continuation_token(next.map(str::to_owned));
+        let page = list.send().await.map_err(|error| store_error(error, bucket))?;
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let objects = page.contents().iter().map(|object| listed(bucket, object, encoded));
+        let objects: Vec<ObjectRef> = objects.collect::<Result<_, _>>()?;
+        let token = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true));
+        // an end that is none would lose objects, a page that names itself as the next would never end
+        if page.is_truncated() == Some(true) && (token.is_none() || token == next) {
+            return Err(StoreError::Permanent("a truncated listing without a way to go on".into()));
+        }
+        Ok(ListPage { next: token.map(str::to_owned), objects })
+    }
+
+    async fn fetch(&self, object: &ObjectRef) -> Result<Fetched, StoreError> {
+        let get = self.s3.get_object().bucket(&object.bucket).key(&object.key);
+        let get = get.set_version_id(object.version_id.clone()).set_if_match(unpinned_etag(object));
+        let found = get.send().await.map_err(|error| store_error(error, &object.bucket))?;
+        let size = found.content_length().and_then(|length| u64::try_from(length).ok());
+        let size = size.ok_or_else(|| StoreError::Permanent("an object without a length".into()))?;
+        let body = S3Body { stream: found.body, size, received: 0 };
+        Ok(Fetched { version_id: found.version_id, size, body: Box::new(body) })
+    }
+
+    async fn tags(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
+        let get = self.s3.get_object_tagging().bucket(&object.bucket).key(&object.key);
+        let found = get.set_version_id(object.version_id.clone()).send().await;
+        Ok(our_tags(found.map_err(|error| store_error(error, &object.bucket))?.tag_set()))
+    }
+
+    async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError> {
+        if !is_pinned(object) {
+            self.check(object).await?;
+        }
+        let tagging = Tagging::builder().set_tag_set(Some(s3_tags(tags)?)).build();
+        let tagging = tagging.map_err(|error| StoreError::Permanent(chain(&error)))?;
+        let put = self.s3.put_object_tagging().bucket(&object.bucket).key(&object.key);
+        let put = put.set_version_id(object.version_id.clone()).tagging(tagging);
+        put.send().await.map_err(|error| store_error(error, &object.bucket))?;
+        if !is_pinned(object) {
+            self.check(object).await?;
+        }
+        Ok(())
+    }
+
+    async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError> {
+        let copy = self
+            .s3
+            .copy_object()
+            .copy_source(copy_source(&object.bucket, &object.key, object.version_id.as_deref()))
+            .set_copy_source_if_match(unpinned_etag(object))
+            .bucket(to_bucket)
+            .key(to_key)
+            .metadata_directive(MetadataDirective::Copy)
+            .tagging_directive(TaggingDirective::Replace)
+            .set_tagging((!tags.is_empty()).then(|| tagging(tags)));
+        let patience = TimeoutConfig::builder().read_timeout(COPY_TIMEOUT).build();
+        let patient = aws_sdk_s3::config::Builder::new().timeout_config(patience);
+        let copied = copy.customize().config_override(patient).send().await;
+        // S3 does not say which bucket is missing; the source was just read, so it is the target
+        copied.map(drop).map_err(|error| store_error(error, to_bucket))
+    }
+
+    async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError> {
+        let delete = self.s3.delete_object().bucket(&object.bucket).key(&object.key);
+        let delete = match object.version_id.as_deref() {
+            // S3 holds a condition against the current version, whatever version a DELETE names: so look first
+            Some(NULL_VERSION) => {
+                self.check(object).await?;
+                delete.version_id(NULL_VERSION)
+            }
+            Some(version) => delete.version_id(version),
+            None => delete.if_match(object.etag.quoted()),
+        };
+        delete.send().await.map(drop).map_err(|error| store_error(error, &object.bucket))
+    }
+
+    async fn tags_at(&self, bucket: &str, key: &str) -> Result<Option<Vec<Tag>>, StoreError> {
+        let found = self.s3.get_object_tagging().bucket(bucket).key(key).send().await;
+        match found.map_err(|error| store_error(error, bucket)) {
+            Ok(found) => Ok(Some(our_tags(found.tag_set()))),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<Stored>, StoreError> {
+        let found = match self.s3.get_object().bucket(bucket).key(key).send().await {
+            Ok(found) => found,
+            Err(error) => {
+                return match store_error(error, bucket) {
+                    StoreError::NotFound => Ok(None),
+                    error => Err(error),
+                };
+            }
+        };
+        let etag = found.e_tag.ok_or_else(|| StoreError::Permanent("an object without an ETag".into()))?;
+        let body = found.body.collect().await.map_err(|error| StoreError::Transient(chain(&error)))?;
+        Ok(Some(Stored { bytes: body.into_bytes(), etag }))
+    }
+
+    async fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Bytes,
+        content_type: &str,
+        condition: PutCondition<'_>,
+    ) -> Result<String, StoreError> {
+        let put = self.s3.put_object().bucket(bucket).key(key).content_type(content_type);
+        let put = match condition {
+            PutCondition::Always => put,
+            PutCondition::Absent => put.if_none_match("*"),
+            PutCondition::Over(etag) => put.if_match(ETag::from(etag).quoted()),
+        };
+        match put.body(ByteStream::from(bytes)).send().await {
+            Ok(written) => written.e_tag.ok_or_else(|| StoreError::Permanent("a PUT without an ETag".into())),
+            Err(error) => Err(match store_error(error, bucket) {
+                // what was to be written over is not there
+                StoreError::NotFound if condition != PutCondition::Always => StoreError::PreconditionFailed,
+                error => error,
+            }),
+        }
+    }
+
+    async fn delete_keys(&self, bucket: &str, keys: &[String]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let doomed = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
+        let doomed: Vec<_> = doomed.collect::<Result<_, _>>().map_err(|error| StoreError::Permanent(chain(&error)))?;
+        let delete = Delete::builder().set_objects(Some(doomed)).quiet(true).build();
+        let delete = delete.map_err(|error| StoreError::Permanent(chain(&error)))?;
+        let deleted = self.s3.delete_objects().bucket(bucket).delete(delete).send().await;
+        let deleted = deleted.map_err(|error| store_error(error, bucket))?;
+        match deleted.errors().iter().find(|error| error.code() != Some("NoSuchKey")) {
+            None => Ok(()),
+            Some(error) => {
+                let text = format!("{}: {}", error.code().unwrap_or_default(), error.message().unwrap_or_default());
+                Err(match error.code() {
+                    Some("AccessDenied") => StoreError::AccessDenied(text),
+                    Some("InternalError" | "SlowDown" | "ServiceUnavailable") => StoreError::Transient(text),
+                    _ => StoreError::Permanent(text),
+                })
+            }
+        }
+    }
+}
+
+/// A line of a listing. What is missing in it is an error: an object left out would be an object lost.
+fn listed(bucket: &str, object: &Object, encoded: bool) -> Result<ObjectRef, StoreError> {
+    let missing = |what: &str| StoreError::Permanent(format!("a listed object without a readable {what}"));
+    let key = object.key().ok_or_else(|| missing("key"))?;
+    let key = if encoded { listed_key(key) } else { Some(key.to_owned()) };
+    Ok(ObjectRef {
+        bucket: bucket.to_owned(),
+        key: key.ok_or_else(|| missing("key"))?,
+        version_id: None,
+        etag: object.e_tag().map(ETag::from).ok_or_else(|| missing("ETag"))?,
+        size: object.size().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| missing("size"))?,
+        last_modified: object.last_modified().and_then(timestamp).ok_or_else(|| missing("date"))?,
+        storage_class: object
+            .storage_class()
+            .map_or_else(StorageClass::standard, |class| StorageClass(class.as_str().to_owned())),
+    })
+}
+
+pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
+}
+
+fn our_tags(tags: &[S3Tag]) -> Vec<Tag> {
+    tags.iter().map(|tag| Tag { key: tag.key().to_owned(), value: tag.value().to_owned() }).collect()
+}
+
+fn s3_tags(tags: &[Tag]) -> Result<Vec<S3Tag>, StoreError> {
+    let tags = tags.iter().map(|tag| S3Tag::builder().key(&tag.key).value(&tag.value).build());
+    tags.collect::<Result<_, _>>().map_err(|error| StoreError::Permanent(chain(&error)))
+}
+
+/// The body of a GET, counted.
+struct S3Body {
+    stream: ByteStream,
+    size: u64,
+    received: u64,
+}
+
+#[async_trait]
+impl ObjectBody for S3Body {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
+        match self.stream.next().await {
+            Some(Ok(bytes)) => {
+                self.received += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
+            Some(Err(error)) => Err(StoreError::Transient(chain(&error))),
+            None if self.received == self.size => Ok(None),
+            None => Err(StoreError::Transient(format!("the body ended at {} of {} bytes", self.received, self.size))),
+        }
+    }
+}
