@@ -25,7 +25,10 @@ pub fn differences(report: &Value, buckets: &[(&str, &[Specimen])]) -> Vec<Strin
             None => found.push(format!("{name}: a row too many ({})", is.0)),
             Some(None) => found.push(format!("{name}: is outside the window and has a row")),
             Some(Some((result, reason))) if (result, reason) != (is.0.as_str(), is.1.as_deref()) => {
-                found.push(format!("{name}: {result} ({reason:?}) expected, {} ({:?} {}) reported", is.0, is.1, row["detail"]));
+                found.push(format!(
+                    "{name}: {result} ({reason:?}) expected, {} ({:?} {}) reported",
+                    is.0, is.1, row["detail"]
+                ));
             }
             Some(Some(_)) => {}
         }
@@ -51,7 +54,10 @@ pub fn totals_add_up(report: &Value) -> anyhow::Result<()> {
     ensure!(total("crawled")? == total("inWindow")? + proof("outsideWindow")?, "crawled is not in window + outside");
     ensure!(proof("parts")? == proof("packets")? && proof("duplicates")? == 0, "parts, packets or duplicates are off");
     for result in ["clean", "infected", "unscannable", "error", "skipped", "gone"] {
-        let counted = rows.iter().filter(|row| row["result"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(result))).count();
+        let counted = rows
+            .iter()
+            .filter(|row| row["result"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(result)))
+            .count();
         ensure!(total(result)? == counted as u64, "totals.{result} is {}, the rows have {counted}", total(result)?);
     }
     Ok(())

@@ -9,6 +9,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ObjectIdentifier, StorageClass, VersioningConfiguration};
 use futures::StreamExt;
 use jiff::Timestamp;
+use lazaret_aws::sdk::{Sdk, SfnExecutions};
 
 use crate::corpus::Specimen;
 
@@ -18,9 +19,10 @@ const CONCURRENT_PUTS: usize = 16;
 /// The local cloud, or any other whose variables are set.
 pub struct Cloud {
     pub s3: Client,
-    pub sdk: lazaret_aws::sdk::Sdk,
+    pub sdk: Sdk,
     pub results_bucket: String,
     pub quarantine_bucket: String,
+    state_machine_arn: String,
 }
 
 impl Cloud {
@@ -33,13 +35,19 @@ impl Cloud {
         let endpoint = variable("AWS_ENDPOINT_URL")?;
         let local = ["http://127.0.0.1:", "http://localhost:"].iter().any(|start| endpoint.starts_with(start));
         ensure!(local, "these tests delete buckets: AWS_ENDPOINT_URL must be on this machine, it is {endpoint}");
-        let sdk = lazaret_aws::sdk::Sdk::from_env().await;
+        let sdk = Sdk::from_env().await;
         Ok(Self {
             s3: sdk.s3_client(),
             sdk,
             results_bucket: variable("LAZARET_RESULTS_BUCKET")?,
             quarantine_bucket: variable("LAZARET_QUARANTINE_BUCKET")?,
+            state_machine_arn: variable("LAZARET_STATE_MACHINE_ARN")?,
         })
+    }
+
+    /// The executions of the retro job.
+    pub fn executions(&self) -> SfnExecutions {
+        self.sdk.executions(&self.state_machine_arn)
     }
 
     /// An empty bucket of that name, whatever was there.
@@ -65,7 +73,12 @@ impl Cloud {
             let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
             let doomed: Vec<_> = versions
                 .chain(markers)
-                .map(|(key, version)| ObjectIdentifier::builder().key(key.unwrap_or_default()).set_version_id(version.map(str::to_owned)).build())
+                .map(|(key, version)| {
+                    ObjectIdentifier::builder()
+                        .key(key.unwrap_or_default())
+                        .set_version_id(version.map(str::to_owned))
+                        .build()
+                })
                 .collect::<Result<_, _>>()?;
             if doomed.is_empty() {
                 return Ok(());

@@ -13,7 +13,8 @@ const TEST_FILES: &str = "/usr/share/clamav-testfiles";
 /// Files in that package (1.4.6).
 pub const TEST_FILE_COUNT: usize = 44;
 /// Ordinary files of any Debian system: programs, libraries, documents, source text.
-const SYSTEM_FOLDERS: &[&str] = &["/usr/bin", "/usr/share/doc", "/usr/lib/python3", "/usr/share/perl", "/usr/include", "/etc"];
+const SYSTEM_FOLDERS: &[&str] =
+    &["/usr/bin", "/usr/share/doc", "/usr/lib/python3", "/usr/share/perl", "/usr/include", "/etc"];
 /// Larger system files are left out: the demo shows many objects, not large ones.
 const SYSTEM_FILE_BYTES: u64 = 128 * 1024;
 
@@ -110,7 +111,11 @@ pub fn infected() -> anyhow::Result<Vec<Specimen>> {
         let name = path.file_name().context("a file has a name")?.to_string_lossy().into_owned();
         specimens.push(Specimen::new(format!("clamav-testfiles/{name}"), std::fs::read(&path)?, Expected::Infected));
     }
-    ensure!(specimens.len() == TEST_FILE_COUNT, "{} files in {TEST_FILES}, {TEST_FILE_COUNT} expected", specimens.len());
+    ensure!(
+        specimens.len() == TEST_FILE_COUNT,
+        "{} files in {TEST_FILES}, {TEST_FILE_COUNT} expected",
+        specimens.len()
+    );
     specimens.push(Specimen::new("eicar/eicar.com", eicar(), Expected::Infected));
     specimens.push(Specimen::new("eicar/eicar.zip", zip_of("folder/eicar.com", &eicar(), None)?, Expected::Infected));
     for key in hostile_keys() {

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 /// Starts an execution past the command line, as the console does, and waits for its end.
 async fn execute(cloud: &Cloud, name: &str, input: &Value) -> Execution {
     let name = format!("{name}-{}", jiff::Timestamp::now().as_millisecond());
-    cloud.sdk.executions().start(&name, input).await.expect("started");
+    cloud.executions().start(&name, input).await.expect("started");
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let execution = cloud.sdk.executions().describe(&name).await.expect("an answer").expect("it is there");
+        let execution = cloud.executions().describe(&name).await.expect("an answer").expect("it is there");
         if execution.status != ExecutionStatus::Running {
             leftovers::none_of_job(cloud, &name).await.expect("nothing left");
             return execution;
@@ -45,11 +45,31 @@ async fn the_execution_names_what_is_wrong() {
     let day = "2020-01-01T00:00:00Z";
     let cases = [
         ("no-buckets", json!({"buckets": []}), "Lazaret.BadInput", "`buckets` is empty"),
-        ("unknown-bucket", json!({"buckets": [{"name": "no-such-bucket-here"}]}), "Lazaret.BucketNotFound", "no-such-bucket-here"),
+        (
+            "unknown-bucket",
+            json!({"buckets": [{"name": "no-such-bucket-here"}]}),
+            "Lazaret.BucketNotFound",
+            "no-such-bucket-here",
+        ),
         ("denied-bucket", json!({"buckets": [{"name": some}, {"name": denied}]}), "Lazaret.AccessDenied", denied),
-        ("turned-window", json!({"buckets": [{"name": some}], "window": {"from": day, "to": "2019-01-01T00:00:00Z"}}), "Lazaret.BadInput", "the window is empty"),
-        ("empty-window", json!({"buckets": [{"name": some}], "window": {"from": day, "to": day}}), "Lazaret.BadInput", "the window is empty"),
-        ("nothing-in-window", json!({"buckets": [{"name": some}], "window": {"to": day}}), "Lazaret.NothingToScan", "window"),
+        (
+            "turned-window",
+            json!({"buckets": [{"name": some}], "window": {"from": day, "to": "2019-01-01T00:00:00Z"}}),
+            "Lazaret.BadInput",
+            "the window is empty",
+        ),
+        (
+            "empty-window",
+            json!({"buckets": [{"name": some}], "window": {"from": day, "to": day}}),
+            "Lazaret.BadInput",
+            "the window is empty",
+        ),
+        (
+            "nothing-in-window",
+            json!({"buckets": [{"name": some}], "window": {"to": day}}),
+            "Lazaret.NothingToScan",
+            "window",
+        ),
         ("empty-bucket", json!({"buckets": [{"name": empty}]}), "Lazaret.NothingToScan", empty),
         ("unknown-field", json!({"buckets": [{"name": some}], "windw": {}}), "Lazaret.BadInput", "windw"),
     ];
@@ -64,7 +84,8 @@ async fn a_schedule_that_finds_nothing_new_succeeds() {
     let cloud = Cloud::from_env().await.expect("a local cloud");
     let bucket = "e2e-bad-quiet";
     cloud.fresh_bucket(bucket, false).await.expect("a bucket");
-    let execution = execute(&cloud, "quiet", &json!({"buckets": [{"name": bucket}], "source": "schedule/nightly"})).await;
+    let execution =
+        execute(&cloud, "quiet", &json!({"buckets": [{"name": bucket}], "source": "schedule/nightly"})).await;
     assert_eq!(execution.status, ExecutionStatus::Succeeded, "{:?}", execution.error);
     assert_eq!(execution.output.expect("an output")["totals"]["inWindow"], 0);
 }
@@ -91,11 +112,11 @@ async fn the_command_line_refuses_before_anything_is_started() {
         (&["plan", "--bucket", "no-such-bucket-here"], "no-such-bucket-here"),
     ];
     for (arguments, says) in cases {
-        let before = cloud.sdk.executions().list(1_000).await.expect("executions").len();
+        let before = cloud.executions().list(1_000).await.expect("executions").len();
         let run = cli::lazaret(arguments).await.expect("runs");
         assert_eq!(run.code, 2, "{arguments:?}: {} {}", run.stdout, run.stderr);
         assert!(run.stderr.contains(says), "{arguments:?} says: {}", run.stderr);
-        let after = cloud.sdk.executions().list(1_000).await.expect("executions").len();
+        let after = cloud.executions().list(1_000).await.expect("executions").len();
         assert_eq!(after, before, "{arguments:?} started an execution");
     }
     let run = cli::run_job(&[empty], &[]).await.expect("runs");

@@ -44,7 +44,12 @@ async fn assert_complete(cloud: &Cloud, job_id: &str, bucket: &str, specimens: &
     let report = cli::whole_report(job_id).await.expect("a report");
     check::totals_add_up(&report).expect("totals");
     let differences = check::differences(&report, &[(bucket, specimens)]);
-    assert!(differences.is_empty(), "{} differences: {:#?}", differences.len(), &differences[..differences.len().min(10)]);
+    assert!(
+        differences.is_empty(),
+        "{} differences: {:#?}",
+        differences.len(),
+        &differences[..differences.len().min(10)]
+    );
     let infected = specimens.iter().filter(|s| s.expected == Expected::Infected).count();
     let quarantined = cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing");
     assert_eq!(quarantined.len(), infected, "each infected object stands in quarantine once");
@@ -61,12 +66,14 @@ async fn a_crawler_killed_after_it_sent_packets_is_retried_and_nothing_counts_tw
 
     let job_id = cli::start_job(&[bucket], &[]).await.expect("started");
     let job: JobId = job_id.parse().expect("an id");
-    let queue = until("the queue", || async { cloud.sdk.queues().url(&job.queue_name()).await.expect("an answer") }).await;
+    let queue =
+        until("the queue", || async { cloud.sdk.queues().url(&job.queue_name()).await.expect("an answer") }).await;
     let queue = cloud.sdk.queues().at(&queue);
     until("the first packet", || async { (queue.depth().await.expect("a depth").visible > 0).then_some(()) }).await;
     let crawler = workers::of_job(&job_id, "lazaret-crawler");
     workers::freeze(crawler[0]).expect("the crawler runs");
-    let crawls = cloud.keys(&cloud.results_bucket, &format!("{}crawls/", layout::work_prefix(&job))).await.expect("a listing");
+    let crawls =
+        cloud.keys(&cloud.results_bucket, &format!("{}crawls/", layout::work_prefix(&job))).await.expect("a listing");
     assert!(crawls.is_empty(), "the crawler was too fast for this test: it had finished before it was stopped");
     workers::kill(crawler[0]).expect("killed");
 

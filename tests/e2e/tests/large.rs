@@ -17,13 +17,20 @@ async fn twenty_thousand_small_objects_over_three_buckets_end_complete() {
         cloud.fresh_bucket(bucket, false).await.expect("a bucket");
         let mut specimens: Vec<_> = (index..OBJECTS)
             .step_by(BUCKETS.len())
-            .map(|n| Specimen::new(format!("{:02}/{n:05}.txt", n % 50), format!("small object number {n}\n").repeat(20), Expected::Clean))
+            .map(|n| {
+                Specimen::new(
+                    format!("{:02}/{n:05}.txt", n % 50),
+                    format!("small object number {n}\n").repeat(20),
+                    Expected::Clean,
+                )
+            })
             .collect();
         specimens[7] = Specimen::new("a/needle.com", corpus::eicar(), Expected::Infected);
         cloud.fill(bucket, &specimens).await.expect("filled");
         all.push(specimens);
     }
 
+    let noted = workers::usage_bytes().expect("the local cloud");
     let started = Instant::now();
     let run = cli::run_job(&BUCKETS, &[]).await.expect("runs");
     let seconds = started.elapsed().as_secs_f64();
@@ -32,13 +39,23 @@ async fn twenty_thousand_small_objects_over_three_buckets_end_complete() {
     let job_id = summary["jobId"].as_str().expect("a job id");
     let report = cli::whole_report(job_id).await.expect("a report");
     check::totals_add_up(&report).expect("totals");
-    let expected: Vec<_> = BUCKETS.iter().zip(&all).map(|(bucket, specimens)| (*bucket, specimens.as_slice())).collect();
+    let expected: Vec<_> =
+        BUCKETS.iter().zip(&all).map(|(bucket, specimens)| (*bucket, specimens.as_slice())).collect();
     let differences = check::differences(&report, &expected);
-    assert!(differences.is_empty(), "{} differences: {:#?}", differences.len(), &differences[..differences.len().min(10)]);
+    assert!(
+        differences.is_empty(),
+        "{} differences: {:#?}",
+        differences.len(),
+        &differences[..differences.len().min(10)]
+    );
     leftovers::none_of_job(&cloud, job_id).await.expect("nothing left");
 
-    println!("{OBJECTS} objects in 3 buckets: {seconds:.1} s, {:.0} objects/s, {} agents", OBJECTS as f64 / seconds, summary["agents"]);
-    for (image, bytes) in workers::peak_memory(job_id).expect("the runner notes what each container used") {
+    println!(
+        "{OBJECTS} objects in 3 buckets: {seconds:.1} s, {:.0} objects/s, {} agents",
+        OBJECTS as f64 / seconds,
+        summary["agents"]
+    );
+    for (image, bytes) in workers::peak_memory(noted).expect("the runner notes what each container used") {
         println!("  peak memory of {image}: {} MiB", bytes / 1024 / 1024);
     }
 }

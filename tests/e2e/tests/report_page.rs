@@ -28,7 +28,9 @@ async fn the_report_is_opened_and_used_in_a_browser() {
     }
 
     let mut verdicts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (result, _) in specimens.iter().filter_map(|specimen| specimen.expected.row()).filter(|(result, _)| *result != "Clean") {
+    for (result, _) in
+        specimens.iter().filter_map(|specimen| specimen.expected.row()).filter(|(result, _)| *result != "Clean")
+    {
         *verdicts.entry(result).or_default() += 1;
     }
     let not_clean: usize = verdicts.values().sum();

@@ -33,7 +33,7 @@ async fn every_object_of_two_buckets_gets_the_verdict_that_was_written_down() {
     let differences = check::differences(&report, &[(plain, &first), (versioned, &second)]);
     assert!(differences.is_empty(), "{differences:#?}");
 
-    let execution = cloud.sdk.executions().describe(&job_id).await.expect("an answer").expect("the execution");
+    let execution = cloud.executions().describe(&job_id).await.expect("an answer").expect("the execution");
     let output = execution.output.expect("an output");
     assert_eq!(output["totals"], summary["totals"], "describe-execution shows the summary");
     assert_eq!(output["status"], "COMPLETE");
@@ -77,15 +77,19 @@ async fn the_plan_tells_what_a_job_would_do_and_creates_nothing() {
     let cloud = Cloud::from_env().await.expect("a local cloud");
     let bucket = "e2e-plan";
     cloud.fresh_bucket(bucket, false).await.expect("a bucket");
-    let specimens: Vec<_> = (0..25).map(|n| Specimen::new(format!("{n}"), &b"0123456789"[..], Expected::Clean)).collect();
+    let specimens: Vec<_> =
+        (0..25).map(|n| Specimen::new(format!("{n}"), &b"0123456789"[..], Expected::Clean)).collect();
     cloud.fill(bucket, &specimens).await.expect("filled");
-    let before = cloud.sdk.executions().list(1_000).await.expect("executions").len();
+    let before = cloud.executions().list(1_000).await.expect("executions").len();
     let run = cli::lazaret(&["plan", "--bucket", bucket, "--json"]).await.expect("runs");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let plan = run.json().expect("JSON");
-    assert_eq!((plan["objects"].as_u64(), plan["bytes"].as_u64(), plan["agents"].as_u64()), (Some(25), Some(250), Some(1)));
+    assert_eq!(
+        (plan["objects"].as_u64(), plan["bytes"].as_u64(), plan["agents"].as_u64()),
+        (Some(25), Some(250), Some(1))
+    );
     assert!(plan["dollars"].as_f64().is_some_and(|dollars| dollars > 0.0) && plan["pricesAsOf"].is_string(), "{plan}");
-    assert_eq!(cloud.sdk.executions().list(1_000).await.expect("executions").len(), before);
+    assert_eq!(cloud.executions().list(1_000).await.expect("executions").len(), before);
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use lazaret_e2e::{cli, leftovers, workers};
 
 async fn bucket_of(cloud: &Cloud, name: &str, count: usize) {
     cloud.fresh_bucket(name, false).await.expect("a bucket");
-    let specimens: Vec<_> = (0..count).map(|n| Specimen::new(format!("{n:05}"), format!("object {n}"), Expected::Clean)).collect();
+    let specimens: Vec<_> =
+        (0..count).map(|n| Specimen::new(format!("{n:05}"), format!("object {n}"), Expected::Clean)).collect();
     cloud.fill(name, &specimens).await.expect("filled");
 }
 
@@ -29,7 +30,11 @@ async fn stopped_while_it_scans() {
     until_process(&job_id, "lazaret-agent").await;
     let run = cli::lazaret(&["job", "stop", &job_id]).await.expect("runs");
     assert_eq!(run.code, 0, "{} {}", run.stdout, run.stderr);
-    assert_eq!(leftovers::of_job(&cloud, &job_id).await.expect("an answer"), Vec::<String>::new(), "stop waits for the end");
+    assert_eq!(
+        leftovers::of_job(&cloud, &job_id).await.expect("an answer"),
+        Vec::<String>::new(),
+        "stop waits for the end"
+    );
 
     let show = cli::lazaret(&["job", "show", &job_id, "--json"]).await.expect("runs").json().expect("JSON");
     assert_eq!(show["status"], "STOPPED");
@@ -45,6 +50,6 @@ async fn stopped_from_the_console_while_it_crawls() {
     bucket_of(&cloud, "e2e-stop-crawl", 2_000).await;
     let job_id = cli::start_job(&["e2e-stop-crawl"], &[]).await.expect("started");
     until_process(&job_id, "lazaret-crawler").await;
-    cloud.sdk.executions().stop(&job_id, "Console", "stopped by hand").await.expect("stopped");
+    cloud.executions().stop(&job_id, "Console", "stopped by hand").await.expect("stopped");
     leftovers::none_of_job(&cloud, &job_id).await.expect("nothing left");
 }

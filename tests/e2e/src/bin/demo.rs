@@ -17,7 +17,8 @@ const SYSTEM_FILES: usize = 3_000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let folder = PathBuf::from(std::env::args_os().nth(1).context("usage: lazaret-demo FOLDER, where the report goes")?);
+    let folder =
+        PathBuf::from(std::env::args_os().nth(1).context("usage: lazaret-demo FOLDER, where the report goes")?);
     std::fs::create_dir_all(&folder)?;
     let cloud = Cloud::from_env().await?;
 
@@ -42,7 +43,9 @@ async fn main() -> anyhow::Result<()> {
 
 fn say_which_definitions() {
     if std::env::var("LAZARET_TEST_DEFINITIONS").is_ok_and(|value| value == "1") {
-        println!("Definitions: a small set made for this demo. It knows EICAR and Debian's clamav-testfiles AND NOTHING ELSE.");
+        println!(
+            "Definitions: a small set made for this demo. It knows EICAR and Debian's clamav-testfiles AND NOTHING ELSE."
+        );
         println!("Set LAZARET_DEFINITIONS_DIR to a folder that freshclam filled to scan for real malware.\n");
     }
 }
