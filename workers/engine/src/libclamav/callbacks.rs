@@ -1,0 +1,129 @@
+//! What libclamav calls while it scans: each call becomes one event of the [`Observation`].
+//!
+//! A callback that panicked would end the process, since it may not unwind into C. That is a crash of one worker.
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
+use std::ptr::NonNull;
+
+use clamav_sys::cl_error_t as Code;
+use clamav_sys::{self as sys};
+
+use crate::member::escape;
+use crate::observation::Observation;
+
+/// Sets all callbacks but the one for messages, which is the library's and not an engine's.
+pub(super) fn install(engine: NonNull<sys::cl_engine>) {
+    let engine = engine.as_ptr();
+    // SAFETY: the engine is live and scans nothing yet; the callbacks are functions of this program, with the signatures that
+    // the library's header declares.
+    unsafe {
+        sys::cl_engine_set_clcb_pre_cache(engine, Some(pre_cache));
+        sys::cl_engine_set_clcb_file_inspection(engine, Some(file_inspection));
+        sys::cl_engine_set_clcb_meta(engine, Some(meta));
+        sys::cl_engine_set_clcb_virus_found(engine, Some(virus_found));
+        sys::cl_engine_set_clcb_post_scan(engine, Some(post_scan));
+    }
+}
+
+unsafe extern "C" fn pre_cache(_fd: c_int, kind: *const c_char, context: *mut c_void) -> Code {
+    // SAFETY: libclamav passes the context of the scan and a type's name.
+    if let Some(observation) = unsafe { observation(context) } {
+        // SAFETY: as above.
+        observation.enter(unsafe { bytes(kind) }.unwrap_or_default());
+    }
+    Code::CL_SUCCESS
+}
+
+unsafe extern "C" fn file_inspection(
+    _fd: c_int,
+    _kind: *const c_char,
+    _ancestors: *mut *const c_char,
+    _parent_bytes: usize,
+    name: *const c_char,
+    file_bytes: usize,
+    _buffer: *const c_char,
+    _level: u32,
+    attributes: u32,
+    context: *mut c_void,
+) -> Code {
+    // SAFETY: libclamav passes the context of the scan, and a name or null.
+    if let Some(observation) = unsafe { observation(context) } {
+        // SAFETY: as above.
+        let name = unsafe { bytes(name) };
+        observation.inspect(name, file_bytes as u64, attributes & sys::LAYER_ATTRIBUTES_NORMALIZED != 0);
+    }
+    Code::CL_SUCCESS
+}
+
+unsafe extern "C" fn meta(
+    _container_kind: *const c_char,
+    _packed_bytes: c_ulong,
+    name: *const c_char,
+    unpacked_bytes: c_ulong,
+    is_encrypted: c_int,
+    position: c_uint,
+    context: *mut c_void,
+) -> Code {
+    // SAFETY: libclamav passes the context of the scan, and a name or null.
+    if let Some(observation) = unsafe { observation(context) } {
+        // SAFETY: as above.
+        let name = unsafe { bytes(name) }.unwrap_or_default();
+        observation.list(name, unpacked_bytes, position, is_encrypted != 0);
+    }
+    Code::CL_SUCCESS
+}
+
+unsafe extern "C" fn virus_found(_fd: c_int, name: *const c_char, context: *mut c_void) {
+    // SAFETY: libclamav passes the context of the scan, and a signature's name.
+    if let Some(observation) = unsafe { observation(context) } {
+        // SAFETY: as above.
+        observation.find(unsafe { bytes(name) }.unwrap_or(b"(unnamed)"));
+    }
+}
+
+unsafe extern "C" fn post_scan(_fd: c_int, _result: c_int, _name: *const c_char, context: *mut c_void) -> Code {
+    // The result here is the whole scan's so far, not the layer's.
+    // SAFETY: libclamav passes the context of the scan.
+    if let Some(observation) = unsafe { observation(context) } {
+        observation.leave();
+    }
+    Code::CL_SUCCESS
+}
+
+/// Warnings and errors. Those of a scan belong to its observation; those of loading to the log.
+pub(super) unsafe extern "C" fn message(
+    severity: sys::cl_msg,
+    full: *const c_char,
+    _text: *const c_char,
+    context: *mut c_void,
+) {
+    if severity != sys::cl_msg::CL_MSG_WARN && severity != sys::cl_msg::CL_MSG_ERROR {
+        return;
+    }
+    // SAFETY: libclamav passes a message that ends in a zero byte.
+    let text = unsafe { bytes(full) }.unwrap_or_default();
+    // SAFETY: outside of a scan the context is null; in one it is the scan's.
+    match unsafe { observation(context) } {
+        Some(observation) => observation.warn(text),
+        None => eprintln!("{}", escape(text.trim_ascii())),
+    }
+}
+
+/// The observation of the scan that runs.
+///
+/// # Safety
+/// The context must be null, or the observation that `Engine::scan` passed in, whose call has not returned.
+unsafe fn observation<'scan>(context: *mut c_void) -> Option<&'scan mut Observation> {
+    // SAFETY: by this function's contract it points to a live observation. libclamav has one thread and calls no callback from
+    // within another, and `Engine::scan` does not touch it meanwhile, so this is the only reference.
+    unsafe { context.cast::<Observation>().as_mut() }
+}
+
+/// The text's bytes without the zero at its end; `None` for null.
+///
+/// # Safety
+/// The pointer must be null, or point to a text that ends in a zero byte and lives as long as the callback runs.
+unsafe fn bytes<'call>(text: *const c_char) -> Option<&'call [u8]> {
+    // SAFETY: by this function's contract.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes())
+}
