@@ -1,0 +1,266 @@
+"""A cloud for the tests: a runner and MiniStack in processes of their own, patched or stock."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import botocore.config
+import botocore.session
+from botocore.exceptions import ClientError
+
+LOCAL = Path(__file__).resolve().parent.parent
+ROLE = "arn:aws:iam::000000000000:role/test"
+QUEUE_ARN = "arn:aws:sqs:eu-central-1:000000000000:"
+T = TypeVar("T")
+
+
+def runner_program() -> Path:
+    """`LAZARET_RUNNER`, or where cargo puts it."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", LOCAL.parent / "target"))
+    program = Path(os.environ.get("LAZARET_RUNNER", target / "debug" / "lazaret-local-runner"))
+    if not program.exists():
+        raise SystemExit(f"{program} is not there: run `cargo build -p lazaret-local-runner`, or set LAZARET_RUNNER")
+    return program
+
+
+class Cloud:
+    def __init__(self, patches: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix=f"lazaret-cloud-{patches}-"))
+        # run last, so when both programs have ended
+        atexit.register(shutil.rmtree, self.directory, ignore_errors=True)
+        self.port = free_port()
+        images = self.directory / "images.json"
+        images.write_text(json.dumps({"shell": {"argv": ["/bin/sh", "-c"]}}))
+        runner_socket = self.directory / "docker.sock"
+        self._start(
+            [str(runner_program())],
+            LAZARET_RUNNER_SOCKET=str(runner_socket),
+            LAZARET_RUNNER_IMAGES=str(images),
+            LAZARET_RUNNER_DIR=str(self.directory / "runner"),
+        )
+        eventually("the runner listens", runner_socket.exists)
+        self._start(
+            [sys.executable, "-m", "cloud"],
+            LAZARET_LOCAL_PORT=str(self.port),
+            LAZARET_CLOUD_SCRATCH=str(self.directory / "scratch"),
+            LAZARET_CLOUD_PATCHES=patches,
+            DOCKER_HOST=f"unix://{runner_socket}",
+            PYTHONPATH=str(LOCAL),
+        )
+        eventually("MiniStack answers", self._healthy)
+
+    def _start(self, command: list[str], **variables: str) -> None:
+        with (self.directory / f"{Path(command[0]).name}.log").open("wb") as log:
+            process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=log, stderr=log)
+        atexit.register(_end, process)
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_ministack/health", timeout=1) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    @functools.cache
+    def client(self, service: str, access_key: str = "test") -> Any:
+        return botocore.session.get_session().create_client(
+            service,
+            region_name="eu-central-1",
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            aws_access_key_id=access_key,
+            aws_secret_access_key="test",
+            config=botocore.config.Config(retries={"max_attempts": 1}, inject_host_prefix=False),
+        )
+
+    def start(self, states: dict, /, execution_input: Any = None, **machine: Any) -> str:
+        """Starts an execution of these states, the first of which is the first; returns its ARN."""
+        definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states, **machine}
+        machines = self.client("stepfunctions")
+        arn = machines.create_state_machine(name=unique(), definition=json.dumps(definition), roleArn=ROLE)
+        started = machines.start_execution(
+            stateMachineArn=arn["stateMachineArn"], input=json.dumps(execution_input or {})
+        )
+        return started["executionArn"]
+
+    def describe(self, execution: str) -> dict:
+        return self.client("stepfunctions").describe_execution(executionArn=execution)
+
+    def end_of(self, execution: str, seconds: float = 10) -> dict:
+        """How it ended; fails if it does not end in time."""
+        eventually("the execution ends", lambda: self.describe(execution)["status"] != "RUNNING", seconds)
+        return self.describe(execution)
+
+    def run(self, states: dict, /, execution_input: Any = None, **machine: Any) -> dict:
+        return self.end_of(self.start(states, execution_input, **machine))
+
+    def queue(self) -> str:
+        return self.client("sqs").create_queue(QueueName=unique())["QueueUrl"]
+
+    def messages(self, queue: str) -> list[str]:
+        """All that are in it; they are deleted."""
+        bodies: list[str] = []
+        while True:
+            batch = self.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+            if not batch:
+                return bodies
+            for message in batch:
+                self.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                bodies.append(message["Body"])
+
+    def message(self, queue: str, seconds: float = 5) -> str:
+        """The next one; waits for it."""
+        found: list[str] = []
+
+        def arrives() -> bool:
+            found.extend(self.messages(queue))
+            return bool(found)
+
+        eventually("a message arrives", arrives, seconds)
+        return found[0]
+
+    def task_definition(self, script: str, **container: Any) -> str:
+        """A family whose one container, `main`, runs a shell script."""
+        family = unique()
+        self.client("ecs").create_cluster(clusterName="lazaret")
+        self.client("ecs").register_task_definition(
+            family=family,
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            containerDefinitions=[{"name": "main", "image": "shell:local", "command": [script], **container}],
+        )
+        return family
+
+    def task(self, arn: str) -> dict:
+        return self.client("ecs").describe_tasks(cluster="lazaret", tasks=[arn])["tasks"][0]
+
+    def function(self, source: str) -> str:
+        """A function that answers each event with `answer(event)` of this Python source; returns its ARN."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            bootstrap = zipfile.ZipInfo("bootstrap")
+            bootstrap.external_attr = 0o755 << 16
+            file.writestr(bootstrap, f"#!{sys.executable}\n{source}\n{_RUNTIME}")
+        created = self.client("lambda").create_function(
+            FunctionName=unique(),
+            Runtime="provided.al2023",
+            Handler="tear_down",
+            Role=ROLE,
+            Code={"ZipFile": archive.getvalue()},
+            Timeout=30,
+        )
+        return created["FunctionArn"]
+
+
+# The Lambda runtime in ten lines. A `ValueError(name, message)` is the function's own error.
+_RUNTIME = """
+import json, os, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    call = urllib.request.urlopen(api + "next")
+    path = api + call.headers["Lambda-Runtime-Aws-Request-Id"]
+    try:
+        path, body = path + "/response", answer(json.load(call))
+    except ValueError as error:
+        path, body = path + "/error", {"errorType": error.args[0], "errorMessage": error.args[1]}
+    urllib.request.urlopen(urllib.request.Request(path, json.dumps(body).encode(), method="POST"))
+"""
+
+
+@functools.cache
+def patched() -> Cloud:
+    return Cloud("all")
+
+
+@functools.cache
+def stock() -> Cloud:
+    return Cloud("none")
+
+
+class PatchTest:
+    """One behaviour of AWS: our cloud has it, and stock MiniStack still lacks it."""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        raise NotImplementedError
+
+    def test_the_local_cloud_does_as_aws(self) -> None:
+        _stock_verdicts()  # they take their time: meanwhile this one runs
+        self.behaviour(patched())
+
+    def test_stock_still_needs_the_patch(self) -> None:
+        error = _stock_verdicts()[type(self)].exception()
+        if error is None:
+            raise AssertionError("no longer needed: this MiniStack does as AWS without the patch; remove it")
+        if not isinstance(error, (AssertionError, ClientError, KeyError)):
+            raise error
+
+
+@functools.cache
+def _stock_verdicts() -> dict[type, Future]:
+    """Every behaviour on stock MiniStack, all at once: most of their time is waiting for what never comes."""
+    cloud, tests = stock(), PatchTest.__subclasses__()
+    pool = ThreadPoolExecutor(len(tests))
+    return {test: pool.submit(test("behaviour").behaviour, cloud) for test in tests}
+
+
+def task(resource: str, **fields: Any) -> dict:
+    return {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "End": True, **fields}
+
+
+def token_task(queue: str, **fields: Any) -> dict:
+    """Sends its token to a queue and waits for the answer."""
+    arguments = {"QueueUrl": queue, "MessageBody": "{% $states.context.Task.Token %}"}
+    return task("sqs:sendMessage.waitForTaskToken", Arguments=arguments, **fields)
+
+
+def error_code(call: Callable[..., Any], **arguments: Any) -> str:
+    """The code that a call fails with; `none` if it does not fail."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return "none"
+
+
+def eventually(what: str, holds: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def unique() -> str:
+    return f"t{time.time_ns()}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()

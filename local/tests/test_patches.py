@@ -1,0 +1,226 @@
+"""A test for each patch: see `PatchTest` for what stock MiniStack is asked."""
+
+from __future__ import annotations
+
+import json
+import time
+import unittest
+
+from tests.support import Cloud, PatchTest, error_code, eventually, task, token_task, unique
+
+
+class QueueAttributes(PatchTest, unittest.TestCase):
+    """sqs_integration"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        name = unique()
+        create = task("aws-sdk:sqs:createQueue", Arguments={"QueueName": name, "Attributes": {"VisibilityTimeout": "7"}})
+        url = json.loads(cloud.run({"Create": create})["output"])["QueueUrl"]
+        attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        self.assertEqual(attributes["VisibilityTimeout"], "7")
+
+
+class QueueErrors(PatchTest, unittest.TestCase):
+    """sqs_integration"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        end = cloud.run({"Ask": task("aws-sdk:sqs:getQueueUrl", Arguments={"QueueName": "nobody-made-this"})})
+        self.assertEqual(end["error"], "Sqs.QueueDoesNotExistException")
+
+
+class SucceedOutput(PatchTest, unittest.TestCase):
+    """succeed_output"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        end = cloud.run({"Done": {"Type": "Succeed", "Output": {"words": "{% $states.input.a & '!' %}"}}}, {"a": "b"})
+        self.assertEqual(json.loads(end["output"]), {"words": "b!"})
+
+
+class MachineTimeout(PatchTest, unittest.TestCase):
+    """execution_life"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        end = cloud.run({"Wait": {"Type": "Wait", "Seconds": 4, "End": True}}, TimeoutSeconds=1)
+        self.assertEqual(end["status"], "TIMED_OUT")
+        history = cloud.client("stepfunctions").get_execution_history(executionArn=end["executionArn"])["events"]
+        self.assertEqual(history[-1]["type"], "ExecutionTimedOut")
+
+
+class AbortStopsAMap(PatchTest, unittest.TestCase):
+    """execution_life"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        queue = cloud.queue()
+        arguments = {"QueueUrl": queue, "MessageBody": "{% $string($states.input) %}"}
+        items = {
+            "Send": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "Arguments": arguments, "Next": "Wait"},
+            "Wait": {"Type": "Wait", "Seconds": 1, "End": True},
+        }
+        execution = cloud.start({"Map": map_of([1, 2, 3], items, MaxConcurrency=1)})
+        self.assertEqual(cloud.message(queue), "1")
+        cloud.client("stepfunctions").stop_execution(executionArn=execution)
+        time.sleep(1.5)  # that nothing happens can't be awaited
+        self.assertEqual(cloud.messages(queue), [])
+
+
+class AbortIsFinal(PatchTest, unittest.TestCase):
+    """execution_life"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        queue = cloud.queue()
+        # stock takes the time-out of a task that nobody waits for any more for the end of the execution
+        execution = cloud.start({"Ask": token_task(queue, TimeoutSeconds=1)})
+        cloud.message(queue)
+        cloud.client("stepfunctions").stop_execution(executionArn=execution, error="Stopped", cause="by hand")
+        time.sleep(1.5)
+        end = cloud.describe(execution)
+        self.assertEqual((end["status"], end["error"], end["cause"]), ("ABORTED", "Stopped", "by hand"))
+
+
+class AbortClosesTokens(PatchTest, unittest.TestCase):
+    """execution_life, callbacks: a worker hears from its next beat that nobody waits for it."""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        queue, states = cloud.queue(), cloud.client("stepfunctions")
+        execution = cloud.start({"Map": map_of([1], {"Ask": token_task(queue)})})
+        token = cloud.message(queue)
+        self.assertEqual(error_code(states.send_task_heartbeat, taskToken=token), "none")
+        states.stop_execution(executionArn=execution)
+
+        def closed() -> bool:
+            return error_code(states.send_task_heartbeat, taskToken=token) == "TaskTimedOut"
+
+        eventually("the token is closed", closed, seconds=4)
+
+
+class FailedItemEndsItsMap(PatchTest, unittest.TestCase):
+    """execution_life"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        items = {
+            "Which": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $states.input = 'bad' %}", "Next": "Fail"}],
+                "Default": "Wait",
+            },
+            "Fail": {"Type": "Fail", "Error": "Bad.Item", "Cause": "it is bad"},
+            "Wait": {"Type": "Wait", "Seconds": 8, "End": True},
+        }
+        begin = time.monotonic()
+        end = cloud.run({"Map": map_of(["slow", "bad", "slow"], items)})
+        self.assertEqual((end["status"], end["error"], end["cause"]), ("FAILED", "Bad.Item", "it is bad"))
+        self.assertLess(time.monotonic() - begin, 7)
+
+
+class FailureHasNoOutput(PatchTest, unittest.TestCase):
+    """execution_life"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        end = cloud.run({"Fail": {"Type": "Fail", "Error": "Some.Error", "Cause": "because"}})
+        self.assertEqual((end["status"], end["error"], end["cause"]), ("FAILED", "Some.Error", "because"))
+        self.assertIsNone(end.get("output"))
+
+
+class Heartbeat(PatchTest, unittest.TestCase):
+    """callbacks"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        queue, states = cloud.queue(), cloud.client("stepfunctions")
+        execution = cloud.start({"Ask": token_task(queue, HeartbeatSeconds="{% $number('2') %}", TimeoutSeconds=9)})
+        token = cloud.message(queue)
+        for _ in range(4):
+            time.sleep(0.7)
+            states.send_task_heartbeat(taskToken=token)
+        self.assertEqual(cloud.describe(execution)["status"], "RUNNING", "beats keep it alive")
+        self.assertEqual(cloud.end_of(execution)["error"], "States.HeartbeatTimeout")
+
+
+class TimeoutExpression(PatchTest, unittest.TestCase):
+    """callbacks"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        end = cloud.run({"Ask": token_task(cloud.queue(), TimeoutSeconds="{% 1 %}")})
+        self.assertEqual(end["error"], "States.Timeout")
+
+
+class TokenOfEachAttempt(PatchTest, unittest.TestCase):
+    """callbacks"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        queue, states = cloud.queue(), cloud.client("stepfunctions")
+        retry = [{"ErrorEquals": ["Again"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+        execution = cloud.start({"Ask": token_task(queue, Retry=retry)})
+        first = cloud.message(queue)
+        states.send_task_failure(taskToken=first, error="Again", cause="")
+        second = cloud.message(queue)
+        self.assertNotEqual(first, second)
+        self.assertEqual(error_code(states.send_task_success, taskToken=first, output="1"), "TaskTimedOut")
+        states.send_task_success(taskToken=second, output="2")
+        self.assertEqual(cloud.end_of(execution)["output"], "2")
+
+
+class StopTask(PatchTest, unittest.TestCase):
+    """stop_task"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        family = cloud.task_definition("trap 'sleep 0.5; exit 3' TERM; while :; do sleep 0.05; done")
+        ecs = cloud.client("ecs")
+        arn = ecs.run_task(cluster="lazaret", taskDefinition=family)["tasks"][0]["taskArn"]
+        eventually("the task runs", lambda: cloud.task(arn)["lastStatus"] == "RUNNING")
+        time.sleep(0.3)  # the shell sets its trap
+        answer = ecs.stop_task(cluster="lazaret", task=arn, reason="torn down")["task"]
+        self.assertEqual((answer["desiredStatus"], answer["lastStatus"]), ("STOPPED", "RUNNING"))
+        self.assertEqual(ecs.list_tasks(cluster="lazaret", family=family)["taskArns"], [])
+        eventually("the task stops", lambda: cloud.task(arn)["lastStatus"] == "STOPPED")
+        stopped = cloud.task(arn)
+        self.assertEqual(stopped["containers"][0]["exitCode"], 3)
+        self.assertEqual((stopped["stopCode"], stopped["stoppedReason"]), ("UserInitiated", "torn down"))
+
+
+class StopTaskKills(PatchTest, unittest.TestCase):
+    """stop_task"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        family = cloud.task_definition("trap '' TERM; while :; do sleep 0.05; done", stopTimeout=2)
+        ecs = cloud.client("ecs")
+        arn = ecs.run_task(cluster="lazaret", taskDefinition=family)["tasks"][0]["taskArn"]
+        eventually("the task runs", lambda: cloud.task(arn)["lastStatus"] == "RUNNING")
+        time.sleep(0.3)
+        ecs.stop_task(cluster="lazaret", task=arn)
+        eventually("the task stops", lambda: cloud.task(arn)["lastStatus"] == "STOPPED")
+        self.assertEqual(cloud.task(arn)["containers"][0]["exitCode"], 137)
+
+
+class BucketDeny(PatchTest, unittest.TestCase):
+    """bucket_deny"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), unique()
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+        resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+
+        def set_policy(actions: list[str], **more: object) -> None:
+            statement = {"Effect": "Deny", "Principal": "*", "Action": actions, "Resource": resources, **more}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+        set_policy(["s3:*"])
+        self.assertEqual(error_code(s3.list_objects_v2, Bucket=bucket), "AccessDenied")
+        self.assertEqual(error_code(s3.head_bucket, Bucket=bucket), "403")
+        self.assertEqual(error_code(s3.get_object, Bucket=bucket, Key="a"), "AccessDenied")
+        set_policy(["s3:DeleteObject*"])
+        self.assertEqual(error_code(s3.get_object, Bucket=bucket, Key="a"), "none")
+        self.assertEqual(error_code(s3.delete_object, Bucket=bucket, Key="a"), "AccessDenied")
+        set_policy(["s3:*"], Condition={"Bool": {"aws:SecureTransport": "false"}})
+        self.assertEqual(error_code(s3.get_object, Bucket=bucket, Key="a"), "none")
+        s3.delete_bucket_policy(Bucket=bucket)
+
+
+def map_of(items: list, states: dict, **fields: object) -> dict:
+    processor = {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": next(iter(states)), "States": states}
+    return {"Type": "Map", "Items": items, "ItemProcessor": processor, "End": True, **fields}
+
+
+if __name__ == "__main__":
+    unittest.main()
