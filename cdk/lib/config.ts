@@ -86,6 +86,8 @@ export interface Settings {
   readonly logRetentionDays: number;
   /** `tracing`'s filter. @default 'info' */
   readonly rustLog: string;
+  /** Any text, a date by custom: another one builds the agent's image with new definitions. @default - as last built */
+  readonly definitionsDate?: string;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   readonly network: NetworkSettings;
@@ -156,6 +158,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
   if ((vpcId === '') !== (subnetIds.length === 0)) {
     throw new Error('vpcId and subnetIds belong together: set both, or neither for a VPC of its own');
   }
+  const definitionsDate = context.text('definitionsDate', '');
   const alarmTopicArn = context.text('alarmTopicArn', '');
   const endpointUrl = local ? environment.AWS_ENDPOINT_URL : undefined;
   const settings: Settings = {
@@ -189,6 +192,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     startupSeconds: context.fraction('startupSeconds', defaults.startupSeconds),
     logRetentionDays: context.number('logRetentionDays', defaults.logRetentionDays),
     rustLog: context.text('rustLog', defaults.rustLog),
+    ...(definitionsDate === '' ? {} : { definitionsDate }),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),

@@ -38,6 +38,7 @@ export class AgentTask extends Construct {
         // the only place that may be written
         TMPDIR: scratchDir,
       },
+      ...(settings.definitionsDate === undefined ? {} : { buildArgs: { DEFINITIONS_DATE: settings.definitionsDate } }),
       scratch: { path: scratchDir, gib: settings.scratchGiB },
       permissions: agentPermissions(settings, arns),
     });

@@ -120,8 +120,8 @@ export class JobFunctions extends Construct {
     });
 
     this.report = create('report', 'Totals, findings, the HTML page and the proof of completeness', {
-      // a whole CPU: it reads every row of the job
-      memoryMiB: 1769,
+      // up to 1 GiB of findings, and the CPUs that come with it: it reads every row of the job
+      memoryMiB: 4096,
       permissions: [
         listResults(arns),
         {

@@ -1,0 +1,130 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { readSettings, type Settings } from '../lib/config';
+import { defineLazaret, type Lazaret } from '../lib/lazaret';
+import { REPOSITORY_ROOT, RETRO_JOB_DEFINITION } from '../lib/repository';
+
+export const ACCOUNT = '111122223333';
+export const REGION = 'eu-central-1';
+
+export type Profile = 'aws' | 'local';
+
+export interface Deployment extends Lazaret {
+  readonly app: App;
+  readonly settings: Settings;
+}
+
+/** The app as `bin/lazaret.ts` defines it, with the flags of `cdk.json` and a `bootstrap` that does nothing. */
+export function deployment(profile: Profile, context: Record<string, unknown> = {}): Deployment {
+  const flags = JSON.parse(fs.readFileSync(path.join(REPOSITORY_ROOT, 'cdk', 'cdk.json'), 'utf8')).context;
+  const app = new App({
+    outdir: fs.mkdtempSync(path.join(os.tmpdir(), 'lazaret-cdk-')),
+    context: {
+      ...flags,
+      // nothing is deployed: no need to copy the repository for the images
+      'aws:cdk:disable-asset-staging': true,
+      ...(profile === 'aws' ? { scanBuckets: 'invoices,team-*' } : {}),
+      ...context,
+    },
+  });
+  const settings = readSettings(app.node, environment(profile));
+  return { app, settings, ...defineLazaret(app, settings, { account: ACCOUNT, region: REGION }) };
+}
+
+export function environment(profile: Profile): NodeJS.ProcessEnv {
+  const functions = path.join(os.tmpdir(), `lazaret-functions-${process.pid}`);
+  fs.mkdirSync(functions, { recursive: true });
+  fs.writeFileSync(path.join(functions, 'bootstrap'), '#!/bin/sh\n', { mode: 0o755 });
+  process.once('exit', () => fs.rmSync(functions, { recursive: true, force: true }));
+  const common = { LAZARET_FUNCTIONS_DIR: functions };
+  return profile === 'aws' ? common : { ...common, LAZARET_LOCAL: '1', AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' };
+}
+
+export interface Templates {
+  readonly storage: Template;
+  readonly jobs: Template;
+}
+
+export function templates({ storage, jobs }: Lazaret): Templates {
+  return { storage: Template.fromStack(storage), jobs: Template.fromStack(jobs) };
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties: Record<string, Json>;
+  readonly DeletionPolicy?: string;
+}
+
+/** All resources of a type, by logical id. */
+export function resources(template: Template, type: string): Record<string, Resource> {
+  return template.findResources(type) as Record<string, Resource>;
+}
+
+/** A template's value as text, with references as `<LogicalId>`: for comparing ARNs by eye. */
+export function flat(value: Json | undefined): string {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    if (Array.isArray(value['Fn::Join'])) {
+      const [separator, parts] = value['Fn::Join'] as [string, Json[]];
+      return parts.map(flat).join(separator);
+    }
+    if (typeof value.Ref === 'string') {
+      return `<${value.Ref}>`;
+    }
+    if (Array.isArray(value['Fn::GetAtt'])) {
+      return `<${value['Fn::GetAtt'].join('.')}>`;
+    }
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** An example of what passes between programs; Rust holds itself to the same files. */
+export function contract<T>(name: string): T {
+  const file = path.join(REPOSITORY_ROOT, 'tests', 'fixtures', 'contracts', `${name}.json`);
+  return JSON.parse(fs.readFileSync(file, 'utf8')) as T;
+}
+
+export interface State {
+  readonly Type: string;
+  readonly Comment?: string;
+  readonly Resource?: string;
+  readonly TimeoutSeconds?: number;
+  readonly HeartbeatSeconds?: number | string;
+  readonly Retry?: readonly { readonly ErrorEquals: readonly string[] }[];
+  readonly Catch?: readonly {
+    readonly ErrorEquals: readonly string[];
+    readonly Next: string;
+    readonly Assign?: unknown;
+    readonly Output?: unknown;
+  }[];
+  readonly ItemProcessor?: { readonly StartAt: string; readonly States: Record<string, State> };
+  readonly Output?: unknown;
+  readonly Assign?: unknown;
+  readonly Next?: string;
+  readonly Default?: string;
+  readonly Choices?: readonly { readonly Next: string; readonly Condition: string; readonly Assign?: unknown }[];
+  readonly [field: string]: unknown;
+}
+
+export interface Definition {
+  readonly Comment: string;
+  readonly TimeoutSeconds: number;
+  readonly QueryLanguage: string;
+  readonly StartAt: string;
+  readonly States: Record<string, State>;
+}
+
+export const DEFINITION_TEXT = fs.readFileSync(RETRO_JOB_DEFINITION, 'utf8');
+export const DEFINITION: Definition = JSON.parse(DEFINITION_TEXT);
+
+/** Every state, those inside of Maps included. */
+export function allStates(states: Record<string, State> = DEFINITION.States): [string, State][] {
+  return Object.entries(states).flatMap(([name, state]) => [
+    [name, state] as [string, State],
+    ...allStates(state.ItemProcessor?.States ?? {}),
+  ]);
+}
