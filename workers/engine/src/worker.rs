@@ -70,5 +70,9 @@ fn examine(engine: &Engine, file: &OwnedFd, size: u64) -> ScanVerdict {
         Err(error) => return failed(format!("cannot map the file: {error}")),
     };
     let (outcome, observation) = engine.scan(&mapping);
+    // Cut meanwhile: the rest of its last page read as zeros, without a signal.
+    if fstat(file).map_or(true, |status| u64::try_from(status.st_size) != Ok(size)) {
+        return failed("the file changed its size while it was scanned".to_owned());
+    }
     judge(&outcome, &observation)
 }

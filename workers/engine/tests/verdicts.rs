@@ -1,0 +1,151 @@
+//! What the engine says about files: the real program, asked by the real client.
+
+mod support;
+
+use std::fs::{self, File};
+
+use lazaret_engine_protocol::{FailureReason, MAX_FILE_BYTES, ScanVerdict, UnscannableReason};
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use support::{TEST_FILES, TestEngine, eicar, encrypted_zip, zip};
+
+fn found(verdict: &ScanVerdict) -> Vec<(&str, &str)> {
+    match verdict {
+        ScanVerdict::Infected { detections, omitted: 0 } => {
+            assert!(detections.iter().all(|detection| detection.engine == "clamav"));
+            detections.iter().map(|detection| (detection.member.as_str(), detection.threat.as_str())).collect()
+        }
+        verdict => panic!("not infected: {verdict:?}"),
+    }
+}
+
+fn unscannable(verdict: ScanVerdict) -> (UnscannableReason, String) {
+    match verdict {
+        ScanVerdict::Unscannable { reason, detail } => (reason, detail),
+        verdict => panic!("not unscannable: {verdict:?}"),
+    }
+}
+
+#[tokio::test]
+async fn all_test_files_of_clamav_are_infected() {
+    let test = TestEngine::start().await;
+    let mut count = 0;
+    for entry in fs::read_dir(TEST_FILES).expect("the package clamav-testfiles is installed") {
+        let path = entry.expect("readable").path();
+        let file = File::open(&path).expect("readable");
+        let size = file.metadata().expect("readable").len();
+        let verdict = test.engine.scan(file.into(), size).await;
+        assert!(found(&verdict).iter().all(|(_, threat)| *threat == "ClamAV-Test-File"), "{}", path.display());
+        count += 1;
+    }
+    assert_eq!(count, 44);
+}
+
+#[tokio::test]
+async fn eicar_is_infected_wherever_it_lies() {
+    let test = TestEngine::start().await;
+    let eicar = eicar();
+    assert_eq!(found(&test.scan(&eicar).await), [("", "Eicar-Test-Signature")]);
+    let packed = zip(&[("read me.txt", b"hello, reader"), ("sub/dir/eicar.com", &eicar)]);
+    assert_eq!(found(&test.scan(&packed).await), [("sub/dir/eicar.com", "Eicar-Test-Signature")]);
+    let nested = zip(&[("inner!.zip", &packed)]);
+    assert_eq!(found(&test.scan(&nested).await), [(r"inner\!.zip!sub/dir/eicar.com", "Eicar-Test-Signature")]);
+}
+
+#[tokio::test]
+async fn members_of_one_name_and_size_keep_their_own_paths() {
+    let test = TestEngine::start().await;
+    let eicar = eicar();
+    let clean = vec![b'x'; eicar.len()];
+    let packed = zip(&[("a/same", &clean), ("b/same", &eicar), ("c/same", &clean), ("d/same", &eicar)]);
+    let verdict = test.scan(&packed).await;
+    assert_eq!(found(&verdict), [("b/same", "Eicar-Test-Signature"), ("d/same", "Eicar-Test-Signature")]);
+}
+
+#[tokio::test]
+async fn an_encrypted_member_is_unscannable_and_named() {
+    let test = TestEngine::start().await;
+    let verdict = test.scan(&encrypted_zip(&[("secret/plan.txt", b"what nobody may read")])).await;
+    assert_eq!(unscannable(verdict), (UnscannableReason::Encrypted, "secret/plan.txt".to_owned()));
+}
+
+#[tokio::test]
+async fn malware_beside_an_encrypted_archive_stays_infected() {
+    let test = TestEngine::start().await;
+    let encrypted = encrypted_zip(&[("plan.txt", b"what nobody may read")]);
+    let verdict = test.scan(&zip(&[("secret.zip", &encrypted), ("eicar.com", &eicar())])).await;
+    assert_eq!(found(&verdict), [("eicar.com", "Eicar-Test-Signature")]);
+}
+
+#[tokio::test]
+async fn ordinary_files_are_clean() {
+    let test = TestEngine::start().await;
+    let empty_zip = zip(&[]);
+    let small_members = zip(&[("empty", b""), ("five", b"12345"), ("dir/", b"")]);
+    let readable = zip(&[("a.txt", b"nothing but text"), ("b/c.html", b"<html><body>page</body></html>")]);
+    for content in [b"text\n".as_slice(), b"\0", &[0xff; 70_000], &empty_zip, &small_members, &readable] {
+        assert_eq!(test.scan(content).await, ScanVerdict::Clean, "{} bytes", content.len());
+    }
+    for path in ["/bin/sh", "/usr/bin/env", "/etc/passwd", "/etc/services"] {
+        let Ok(content) = fs::read(path) else { continue };
+        assert_eq!(test.scan(&content).await, ScanVerdict::Clean, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_quotes_eicar_is_clean() {
+    let test = TestEngine::start().await;
+    let quote = [b"This is the test file: ".as_slice(), &eicar()].concat();
+    assert_eq!(test.scan(&quote).await, ScanVerdict::Clean);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_clean() {
+    let test = TestEngine::start().await;
+    assert_eq!(test.scan(b"").await, ScanVerdict::Clean);
+}
+
+#[tokio::test]
+async fn a_limit_that_was_reached_is_never_clean() {
+    let test = TestEngine::start().await;
+    let mut packed = zip(&[("eicar.com", &eicar())]);
+    for _ in 0..60 {
+        packed = zip(&[("deeper.zip", &packed)]);
+    }
+    let (reason, detail) = unscannable(test.scan(&packed).await);
+    assert_eq!(reason, UnscannableReason::LimitsExceeded);
+    assert!(detail.starts_with("Heuristics.Limits.Exceeded.MaxRecursion"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_zip_that_was_cut_or_damaged_is_never_clean() {
+    let test = TestEngine::start().await;
+    let content: Vec<u8> = (0..200_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let whole = zip(&[("first.bin", &content), ("second.bin", &content)]);
+    assert_eq!(test.scan(&whole).await, ScanVerdict::Clean);
+    for length in [whole.len() / 4, whole.len() / 2, whole.len() - 30] {
+        let (reason, _) = unscannable(test.scan(&whole[..length]).await);
+        assert_eq!(reason, UnscannableReason::Incomplete, "cut to {length} of {} bytes", whole.len());
+    }
+}
+
+#[tokio::test]
+async fn a_file_above_the_engines_limit_is_too_large() {
+    let test = TestEngine::start().await;
+    let file = memfd_create("object", MemfdFlags::CLOEXEC).expect("a memory file");
+    ftruncate(&file, MAX_FILE_BYTES + 1).expect("a sparse file");
+    let (reason, _) = unscannable(test.engine.scan(file, MAX_FILE_BYTES + 1).await);
+    assert_eq!(reason, UnscannableReason::TooLarge);
+}
+
+#[tokio::test]
+async fn a_file_of_another_size_than_was_said_is_not_scanned() {
+    let test = TestEngine::start().await;
+    for said in [0, 3, 5] {
+        let verdict = test.engine.scan(support::file(b"four").into(), said).await;
+        let detail = format!("the file has 4 bytes, not {said}");
+        assert_eq!(verdict, ScanVerdict::failed(FailureReason::EngineFailed, detail));
+    }
+    let (pipe, _writer) = rustix::pipe::pipe().expect("a pipe");
+    let verdict = test.engine.scan(pipe, 0).await;
+    assert_eq!(verdict, ScanVerdict::failed(FailureReason::EngineFailed, "not a regular file"));
+}
