@@ -1,0 +1,86 @@
+"""`local/up`: starts runner and MiniStack, deploys, writes `.local/env`."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from control import machine, processes, programs
+from control.deploy import DeployFailed, deploy, environment
+from control.machine import StartFailed
+from control.place import Place
+
+
+def main() -> int:
+    options = _options()
+    place = Place.from_environment(os.environ)
+    if absent := programs.missing(place, options.deploy):
+        return _refuse(f"not in {place.target}: {', '.join(absent)}; run `cargo build --workspace`")
+    if options.deploy and options.definitions is None:
+        return _refuse("which definitions? Give --definitions DIR, or set LAZARET_DEFINITIONS_DIR")
+    if options.deploy and not any(options.definitions.glob("*")):
+        return _refuse(f"{options.definitions} holds no definitions")
+    place.state.mkdir(parents=True, exist_ok=True)
+    with (place.state / "lock").open("w") as lock:
+        # A second `up` or `down` of the same place waits for this one. Not inherited: what is started outlives us.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _up(place, options)
+
+
+def _up(place: Place, options: argparse.Namespace) -> int:
+    begin, started = time.monotonic(), False
+    try:
+        if options.deploy:
+            programs.write_images(place, options.definitions.absolute())
+        started = machine.ensure(place, options.fresh)
+        print(f"local cloud: {place.endpoint}, {'started' if started else 'was running'}", flush=True)
+        if options.deploy:
+            programs.write_functions(place)
+            changed = deploy(place, options.context)
+            print(f"stacks: {'deployed' if changed else 'up to date'}", flush=True)
+    except BaseException as error:
+        # What was running before stays; what this call started goes with it.
+        if started or isinstance(error, StartFailed):
+            processes.stop_all(place)
+        if isinstance(error, (StartFailed, DeployFailed)):
+            return _refuse(str(error))
+        raise
+    _write_env(place)
+    print(f"ready in {time.monotonic() - begin:.1f} s: source {_shown(place.env_file)}")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("local/up", description=__doc__)
+    definitions = os.environ.get("LAZARET_DEFINITIONS_DIR")
+    parser.add_argument("--definitions", type=Path, default=definitions, help="folder of ClamAV definitions")
+    parser.add_argument("--fresh", action="store_true", help="start anew, and forget what is in a running cloud")
+    parser.add_argument("--no-deploy", dest="deploy", action="store_false", help="an empty cloud, without the stacks")
+    parser.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting of cdk/")
+    return parser.parse_args()
+
+
+def _write_env(place: Place) -> None:
+    variables = environment(place)
+    lines = ["# Written by local/up: source it, and the AWS CLI, the SDKs and `lazaret` talk to the local cloud."]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    lines.append(f'export PATH={shlex.quote(str(programs.link_cli(place)))}:"$PATH"')
+    programs.replace(place.env_file, "\n".join(lines) + "\n")
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _refuse(reason: str) -> int:
+    print(f"local/up: {reason}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,99 @@
+"""`local/up` and `local/down`, without the CDK."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from tests.support import LOCAL, eventually, free_port, runner_program
+
+from control import processes
+from control.place import LONGEST_SOCKET, Place
+
+
+class UpAndDown(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = Path(tempfile.mkdtemp(prefix="lazaret-up-"))
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        (directory / "target" / "debug").mkdir(parents=True)
+        shutil.copy2(runner_program(), directory / "target" / "debug")
+        self.environment = {
+            "LAZARET_LOCAL_DIR": str(directory / "state"),
+            "LAZARET_LOCAL_PORT": str(free_port()),
+            "CARGO_TARGET_DIR": str(directory / "target"),
+            "LAZARET_PYTHON": sys.executable,
+        }
+        self.place = Place.from_environment(self.environment)
+        self.addCleanup(self.run_script, "down")
+
+    def run_script(self, name: str, *arguments: str) -> subprocess.CompletedProcess:
+        environment = {**os.environ, **self.environment}
+        return subprocess.run([LOCAL / name, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    def up(self, *arguments: str) -> str:
+        done = self.run_script("up", "--no-deploy", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_a_running_cloud_is_used_on_and_down_leaves_nothing(self) -> None:
+        self.assertIn("started", self.up())
+        first = processes.running(self.place)
+        self.assertEqual(len(first), 2, "runner and MiniStack")
+        self.assertIn("was running", self.up())
+        self.assertEqual(processes.running(self.place), first)
+        self.assertIn(self.place.endpoint, self.place.env_file.read_text())
+
+        self.assertIn("stopped", self.run_script("down").stdout)
+        self.assertEqual(processes.running(self.place), [])
+        self.assertFalse(self.place.env_file.exists())
+        self.assertIn("was not running", self.run_script("down").stdout)
+
+    def test_half_a_cloud_is_started_anew(self) -> None:
+        self.up()
+        before = processes.running(self.place)
+        os.kill(before[0], signal.SIGKILL)
+        eventually("one of them is gone", lambda: before[0] not in processes.running(self.place))
+        self.assertIn("started", self.up())
+        self.assertFalse(set(before) & set(processes.running(self.place)))
+
+    def test_a_taken_port_is_named_and_nothing_stays_behind(self) -> None:
+        with socket.create_server(("127.0.0.1", self.place.port)):
+            done = self.run_script("up", "--no-deploy")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"port {self.place.port} is taken", done.stderr)
+        self.assertEqual(processes.running(self.place), [])
+
+    def test_missing_programs_are_named(self) -> None:
+        done = self.run_script("up")
+        self.assertEqual(done.returncode, 2)
+        for name in ("lazaret-agent", "lazaret-engine", "bootstrap"):
+            self.assertIn(name, done.stderr)
+
+    def test_down_leaves_the_processes_of_others_alone(self) -> None:
+        other = Place.from_environment({**self.environment, "LAZARET_LOCAL_DIR": str(self.place.state) + "-other"})
+        other.state.mkdir()
+        self.addCleanup(shutil.rmtree, other.state)
+        bystander = processes.start(other, "bystander", ["sleep", "60"])
+        self.addCleanup(bystander.wait)
+        self.addCleanup(bystander.kill)
+        self.up()
+        self.run_script("down")
+        self.assertIsNone(bystander.poll())
+
+
+class SocketPath(unittest.TestCase):
+    def test_a_long_path_gets_a_short_socket(self) -> None:
+        place = Place.from_environment({"LAZARET_LOCAL_DIR": "/" + "deep/" * 40})
+        self.assertLessEqual(len(bytes(place.socket)), LONGEST_SOCKET)
+        self.assertEqual(Place.from_environment({"LAZARET_LOCAL_DIR": "/a"}).socket, Path("/a/docker.sock"))
+
+
+if __name__ == "__main__":
+    unittest.main()
