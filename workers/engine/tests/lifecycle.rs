@@ -79,7 +79,7 @@ async fn a_worker_that_dies_costs_one_file() {
     let test = TestEngine::with(|config| config.workers = 1).await;
     let slow = slow_zip();
     let (during, after) = (test.scan(&slow), async {
-        test.scanning().await;
+        test.scanning(1).await;
         let [worker] = test.workers()[..] else { panic!("one worker") };
         // This file waits in the host behind the slow one.
         let eicar = eicar();
@@ -102,7 +102,7 @@ async fn a_file_that_is_cut_while_it_is_scanned_costs_one_verdict() {
     let object = file(&slow);
     let during = test.engine.scan(object.try_clone().expect("a descriptor").into(), slow.len() as u64);
     let cut = async {
-        test.scanning().await;
+        test.scanning(1).await;
         ftruncate(&object, 0).expect("cut");
     };
     let (during, ()) = tokio::join!(during, cut);
@@ -128,7 +128,7 @@ async fn a_host_that_dies_fails_what_it_had_and_is_replaced() {
     let host = test.engine.info().host_pid;
     let workers = test.workers();
     let (during, also, ()) = tokio::join!(test.scan(&slow), test.scan(&slow), async {
-        test.scanning().await;
+        test.scanning(2).await;
         kill(pid(host), Signal::KILL);
     });
     for verdict in [during, also] {
@@ -159,7 +159,7 @@ async fn sigterm_lets_running_scans_finish() {
     let packed = zip(&[("zeros", &zeros), ("eicar.com", &eicar())]);
     let host = test.engine.info().host_pid;
     let (verdict, ()) = tokio::join!(test.scan(&packed), async {
-        test.scanning().await;
+        test.scanning(1).await;
         kill(pid(host), Signal::TERM);
     });
     assert!(matches!(verdict, ScanVerdict::Infected { .. }), "{verdict:?}");
@@ -170,9 +170,9 @@ async fn sigterm_lets_running_scans_finish() {
 async fn a_shutdown_leaves_no_process_and_no_file() {
     let test = TestEngine::start().await;
     let (host, workers) = (pid(test.engine.info().host_pid), test.workers());
-    let packed = zip(&[("zeros", &vec![0_u8; 50 << 20]), ("eicar.com", &eicar())]);
+    let packed = zip(&[("zeros", &vec![0_u8; 200 << 20]), ("eicar.com", &eicar())]);
     let (verdict, ()) = tokio::join!(test.scan(&packed), async {
-        test.scanning().await;
+        test.scanning(1).await;
         test.engine.shutdown().await;
     });
     assert!(matches!(verdict, ScanVerdict::Infected { .. }), "what runs is finished: {verdict:?}");

@@ -51,11 +51,11 @@ impl TestEngine {
         children(self.engine.info().host_pid)
     }
 
-    /// Waits until a worker has unpacked something: it is in the middle of a scan.
-    pub async fn scanning(&self) {
-        until("a worker unpacks", || {
+    /// Waits until so many workers have unpacked something: they are in the middle of a scan.
+    pub async fn scanning(&self, count: usize) {
+        until("workers unpack", || {
             let workers = std::fs::read_dir(self.scratch()).expect("readable").flatten();
-            workers.into_iter().any(|worker| is_filled(&worker.path()))
+            workers.filter(|worker| is_filled(&worker.path())).count() >= count
         })
         .await;
     }
