@@ -16,8 +16,9 @@ def main() -> None:
     os.environ.update(settings.environment())
     settings.scratch.mkdir(parents=True, exist_ok=True)
 
-    from cloud import patches
     from ministack import app
+
+    from cloud import patches
 
     if settings.patched:
         patches.apply_all()

@@ -1,7 +1,7 @@
 """`cdk deploy` into the local cloud, and nothing twice.
 
-Synthesis takes most of the time, and gives the same assembly for the same sources: so it is kept and deployed again. The
-CDK's own version checks, notices and telemetry are off: they need the internet.
+Synthesis takes most of the time, and gives the same assembly for the same sources: so it is kept and deployed again.
+The CDK's own version checks, notices and telemetry are off: they need the internet.
 """
 
 from __future__ import annotations

@@ -12,10 +12,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tests.support import LOCAL, eventually, free_port, runner_program
-
 from control import processes
 from control.place import LONGEST_SOCKET, Place
+from tests.support import LOCAL, eventually, free_port, runner_program
 
 
 class UpAndDown(unittest.TestCase):

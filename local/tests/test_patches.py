@@ -14,7 +14,9 @@ class QueueAttributes(PatchTest, unittest.TestCase):
 
     def behaviour(self, cloud: Cloud) -> None:
         name = unique()
-        create = task("aws-sdk:sqs:createQueue", Arguments={"QueueName": name, "Attributes": {"VisibilityTimeout": "7"}})
+        create = task(
+            "aws-sdk:sqs:createQueue", Arguments={"QueueName": name, "Attributes": {"VisibilityTimeout": "7"}}
+        )
         url = json.loads(cloud.run({"Create": create})["output"])["QueueUrl"]
         attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         self.assertEqual(attributes["VisibilityTimeout"], "7")
@@ -53,7 +55,12 @@ class AbortStopsAMap(PatchTest, unittest.TestCase):
         queue = cloud.queue()
         arguments = {"QueueUrl": queue, "MessageBody": "{% $string($states.input) %}"}
         items = {
-            "Send": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "Arguments": arguments, "Next": "Wait"},
+            "Send": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::sqs:sendMessage",
+                "Arguments": arguments,
+                "Next": "Wait",
+            },
             "Wait": {"Type": "Wait", "Seconds": 1, "End": True},
         }
         execution = cloud.start({"Map": map_of([1, 2, 3], items, MaxConcurrency=1)})
@@ -189,6 +196,23 @@ class StopTaskKills(PatchTest, unittest.TestCase):
         ecs.stop_task(cluster="lazaret", task=arn)
         eventually("the task stops", lambda: cloud.task(arn)["lastStatus"] == "STOPPED")
         self.assertEqual(cloud.task(arn)["containers"][0]["exitCode"], 137)
+
+
+class StopOfAStartingTask(PatchTest, unittest.TestCase):
+    """stop_task: what has just been launched is gone, too, once it is STOPPED."""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        family = cloud.task_definition("trap '' TERM; while :; do sleep 0.05; done", stopTimeout=1)
+        ecs = cloud.client("ecs")
+        arns = [task["taskArn"] for task in ecs.run_task(cluster="lazaret", taskDefinition=family, count=3)["tasks"]]
+        for arn in arns:
+            ecs.stop_task(cluster="lazaret", task=arn)
+            self.assertEqual(cloud.task(arn)["desiredStatus"], "STOPPED")
+        eventually("all are stopped", lambda: all(cloud.task(arn)["lastStatus"] == "STOPPED" for arn in arns), 30)
+        pids = [file for arn in arns for file in cloud.pid_files(arn)]
+        self.assertEqual(pids, [])
+        # a task that never ran has no exit code, and one that was killed has that
+        self.assertNotIn(0, [cloud.task(arn)["containers"][0].get("exitCode") for arn in arns])
 
 
 class BucketDeny(PatchTest, unittest.TestCase):

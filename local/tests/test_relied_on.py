@@ -15,7 +15,9 @@ class Executions(unittest.TestCase):
         self.cloud: Cloud = patched()
 
     def test_the_context_holds_name_start_and_input(self) -> None:
-        end = self.cloud.run({"Say": {"Type": "Pass", "Output": "{% $states.context.Execution %}", "End": True}}, {"a": 1})
+        end = self.cloud.run(
+            {"Say": {"Type": "Pass", "Output": "{% $states.context.Execution %}", "End": True}}, {"a": 1}
+        )
         context = json.loads(end["output"])
         self.assertEqual((context["Name"], context["Input"]), (end["executionArn"].rsplit(":", 1)[1], {"a": 1}))
         self.assertRegex(context["StartTime"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -134,7 +136,9 @@ class Queues(unittest.TestCase):
         cloud, sqs, dead = patched(), patched().client("sqs"), unique()
         dead_url = sqs.create_queue(QueueName=dead)["QueueUrl"]
         redrive = json.dumps({"deadLetterTargetArn": QUEUE_ARN + dead, "maxReceiveCount": 2})
-        url = sqs.create_queue(QueueName=unique(), Attributes={"RedrivePolicy": redrive, "VisibilityTimeout": "0"})["QueueUrl"]
+        url = sqs.create_queue(QueueName=unique(), Attributes={"RedrivePolicy": redrive, "VisibilityTimeout": "0"})[
+            "QueueUrl"
+        ]
         sqs.send_message(QueueUrl=url, MessageBody="poison")
         for _ in range(2):
             self.assertEqual(len(sqs.receive_message(QueueUrl=url)["Messages"]), 1)

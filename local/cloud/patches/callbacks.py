@@ -3,8 +3,8 @@
 Stock: HeartbeatSeconds is ignored, so a killed crawler is waited for until TimeoutSeconds. A TimeoutSeconds of
 `{% … %}` fails the execution with a Python error. A retried task gets the token of its first attempt, so that an
 answer of the first counts for the second.
-AWS: States.HeartbeatTimeout after HeartbeatSeconds without a beat; both fields may be JSONata; a new token each attempt,
-and the old one is answered with TaskTimedOut.
+AWS: States.HeartbeatTimeout after HeartbeatSeconds without a beat; both fields may be JSONata; a new token for each
+attempt, and the old one is answered with TaskTimedOut.
 Here: a crawler that was killed is launched again, and a late answer of the first must not be taken for the second's.
 """
 
@@ -15,8 +15,9 @@ import threading
 import time
 from typing import Any
 
-from cloud.patches.execution_life import NOTICE_SECONDS, current_is_over, leave_if_over
 from ministack.services import stepfunctions
+
+from cloud.patches.execution_life import NOTICE_SECONDS, current_is_over, leave_if_over
 
 _SECONDS_FIELDS = ("TimeoutSeconds", "HeartbeatSeconds")
 
@@ -59,8 +60,8 @@ def _silence_ends_a_callback() -> None:
 
     def invoke_with_callback(resource: str, arguments: Any, token: str, state: dict) -> Any:
         answered = threading.Event()
-        watch = contextvars.copy_context().run, (_watch, token, state.get("HeartbeatSeconds"), answered)
-        threading.Thread(target=watch[0], args=watch[1], daemon=True, name="lazaret-callback").start()
+        run, watched = contextvars.copy_context().run, (_watch, token, state.get("HeartbeatSeconds"), answered)
+        threading.Thread(target=run, args=watched, daemon=True, name="lazaret-callback").start()
         try:
             return stock(resource, arguments, token, state)
         finally:

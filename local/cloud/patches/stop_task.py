@@ -25,16 +25,13 @@ def apply() -> None:
     def stop_task(data: dict) -> tuple:
         cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
         task = ecs._resolve_task(data.get("task", ""), cluster) if cluster else None
-        with ecs.resource_lock("ecs-task", task["taskArn"] if task else ""):
-            if task is None or task["lastStatus"] == "STOPPED" or not task.get("_docker_ids"):
-                asked = None
-            else:
-                asked = task["desiredStatus"] == "STOPPED"
-                _mark_stopping(task, data.get("reason", "Task stopped by user"))
-        if asked is None:
-            # Not there, gone already, or without a container yet: nothing to wait for.
+        if task is None or ecs._get_docker() is None:
             return stock(data)
-        if not asked:
+        with ecs.resource_lock("ecs-task", task["taskArn"]):
+            first = task["desiredStatus"] != "STOPPED"
+            if first:
+                _mark_stopping(task, data.get("reason", "Task stopped by user"))
+        if first:
             run = contextvars.copy_context().run
             threading.Thread(target=run, args=(_stop, task), daemon=True, name="lazaret-stop-task").start()
         return ecs.json_response({"task": ecs._sanitize(task)})
@@ -44,32 +41,46 @@ def apply() -> None:
 
 
 def _mark_stopping(task: dict, reason: str) -> None:
-    # From here on MiniStack's own watcher leaves the task alone: it looks after those that shall run.
+    # From here on MiniStack's own threads leave the task alone: they look after those that shall run.
     task["desiredStatus"] = "STOPPED"
-    task["stoppingAt"] = task.get("stoppingAt") or ecs._iso()
-    task["stopCode"] = task.get("stopCode") or "UserInitiated"
-    task["stoppedReason"] = task.get("stoppedReason") or reason
+    task["stoppingAt"] = ecs._iso()
+    task["stopCode"] = "UserInitiated"
+    task["stoppedReason"] = reason
     ecs._bump_task_version(task)
 
 
 def _stop(task: dict) -> None:
-    docker = ecs._get_docker()
-    for container, docker_id, seconds in zip(task["containers"], list(task["_docker_ids"]), _patience(task)):
-        running = docker.containers.get(docker_id)
-        # docker-py waits this much longer than its own time-out for the answer
-        running.stop(timeout=seconds)
-        container["exitCode"] = running.wait()["StatusCode"]
-        container["lastStatus"] = "STOPPED"
+    try:
+        _await_start(task)
+        _stop_containers(task)
+    finally:
+        _mark_stopped(task)
+        ecs._cleanup_task_resources(task, ecs._get_docker())
+
+
+def _await_start(task: dict) -> None:
+    """MiniStack starts a task's containers in a thread of its own, which takes back what it started for nothing."""
+    starting = f"ministack-ecs-task-{task['taskArn'].rsplit('/', 1)[-1][:8]}"
+    for thread in threading.enumerate():
+        if thread.name == starting:
+            thread.join()
+
+
+def _stop_containers(task: dict) -> None:
+    definition = ecs._task_defs.get(ecs._resolve_td_key(task["taskDefinitionArn"])) or {}
+    for index, docker_id in enumerate(list(task["_docker_ids"])):
+        seconds = int(definition["containerDefinitions"][index].get("stopTimeout") or _STOP_SECONDS)
+        container = ecs._get_docker().containers.get(docker_id)
+        container.stop(timeout=seconds)
+        task["containers"][index]["exitCode"] = container.wait()["StatusCode"]
+
+
+def _mark_stopped(task: dict) -> None:
     with ecs.resource_lock("ecs-task", task["taskArn"]):
         task["stoppedAt"] = task["executionStoppedAt"] = ecs._iso()
+        for container in task["containers"]:
+            container["lastStatus"] = "STOPPED"
         task["lastStatus"] = "STOPPED"
         ecs._bump_task_version(task)
     ecs.ecs_metadata.set_task_status(task["taskArn"], known_status="STOPPED", desired_status="STOPPED")
     ecs._recount_cluster(ecs._cluster_name_from_arn(task["clusterArn"]))
-    ecs._cleanup_task_resources(task, docker)
-
-
-def _patience(task: dict) -> list[int]:
-    definition = ecs._task_defs.get(ecs._resolve_td_key(task["taskDefinitionArn"])) or {}
-    containers = definition.get("containerDefinitions", [])
-    return [int(container.get("stopTimeout") or _STOP_SECONDS) for container in containers]
