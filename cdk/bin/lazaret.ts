@@ -3,7 +3,8 @@ import { App } from 'aws-cdk-lib';
 import { readSettings } from '../lib/config';
 import { defineLazaret } from '../lib/lazaret';
 
-const app = new App();
+// CDK's own validation of templates costs 5 s of CPU; the tests run it, so a deployment to the local cloud need not
+const app = new App({ builtinCloudFormationValidation: process.env.LAZARET_LOCAL !== '1' });
 const account = process.env.CDK_DEFAULT_ACCOUNT;
 const region = process.env.CDK_DEFAULT_REGION;
 if (account === undefined || region === undefined) {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -18,9 +19,15 @@ export interface Deployment extends Lazaret {
 }
 
 /** The app as `bin/lazaret.ts` defines it, with the flags of `cdk.json` and a `bootstrap` that does nothing. */
-export function deployment(profile: Profile, context: Record<string, unknown> = {}): Deployment {
+export function deployment(
+  profile: Profile,
+  context: Record<string, unknown> = {},
+  validation: 'validated' | 'as it is' = 'as it is',
+): Deployment {
   const flags = JSON.parse(fs.readFileSync(path.join(REPOSITORY_ROOT, 'cdk', 'cdk.json'), 'utf8')).context;
   const app = new App({
+    // 5 s of CPU: once is enough
+    builtinCloudFormationValidation: validation === 'validated',
     outdir: fs.mkdtempSync(path.join(os.tmpdir(), 'lazaret-cdk-')),
     context: {
       ...flags,
@@ -63,6 +70,13 @@ export interface Resource {
 /** All resources of a type, by logical id. */
 export function resources(template: Template, type: string): Record<string, Resource> {
   return template.findResources(type) as Record<string, Resource>;
+}
+
+/** The properties of the only resource of a type. */
+export function only(template: Template, type: string): Record<string, Json> {
+  const [found, ...others] = Object.values(resources(template, type));
+  assert.ok(found && others.length === 0, `${others.length + 1} of ${type}`);
+  return found.Properties;
 }
 
 /** A template's value as text, with references as `<LogicalId>`: for comparing ARNs by eye. */

@@ -27,8 +27,8 @@ export class JobNetwork extends Construct {
       this.vpc = this.createVpc(props.local);
       this.subnetIds = this.vpc.publicSubnets.map((subnet) => subnet.subnetId);
     } else {
-      // by attributes: a look-up would need credentials at synth
-      this.vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', { vpcId: settings.vpcId, availabilityZones: [] });
+      // by attributes: a look-up would need credentials at synth. Zones are asked for and never used: subnets go by their ids.
+      this.vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', { vpcId: settings.vpcId, availabilityZones: ['unknown'] });
       this.subnetIds = settings.subnetIds;
     }
     this.securityGroup = new ec2.SecurityGroup(this, 'Tasks', {

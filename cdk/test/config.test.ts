@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, it } from 'node:test';
+import { App } from 'aws-cdk-lib';
+import { AWS_SETTINGS, readSettings, type Settings } from '../lib/config';
+import { REPOSITORY_ROOT } from '../lib/repository';
+
+function read(context: Record<string, unknown>, environment: NodeJS.ProcessEnv = {}): Settings {
+  return readSettings(new App({ context }).node, environment);
+}
+
+describe('the settings', () => {
+  it('have defaults for all but the buckets', () => {
+    const settings = read({ scanBuckets: 'a-bucket, team-*' });
+    assert.deepEqual(settings, { ...AWS_SETTINGS, scanBuckets: ['a-bucket', 'team-*'] });
+    assert.throws(() => read({}), /scanBuckets is not set/);
+  });
+
+  it('are local by context or by environment, with short times', () => {
+    for (const settings of [read({ local: 'true' }), read({ local: true }), read({}, { LAZARET_LOCAL: '1' })]) {
+      assert.equal(settings.local, true);
+      assert.deepEqual(settings.scanBuckets, ['*']);
+      const { heartbeatSeconds, visibilitySeconds, idleSeconds, pollSeconds, progressSeconds } = settings;
+      assert.deepEqual(
+        [heartbeatSeconds, visibilitySeconds, idleSeconds, pollSeconds, progressSeconds],
+        [10, 20, 3, 1, 1],
+      );
+    }
+  });
+
+  it('take the agent’s paths from the environment locally, and from the image on AWS', () => {
+    const environment = { LAZARET_DEFINITIONS_DIR: '/definitions', LAZARET_ENGINE: '/engine' };
+    const local = read({}, { ...environment, LAZARET_LOCAL: '1' });
+    assert.deepEqual(local.agentPaths, { engine: '/engine', definitionsDir: '/definitions', scratchDir: '/scratch' });
+    assert.deepEqual(read({ scanBuckets: '*' }, environment).agentPaths, AWS_SETTINGS.agentPaths);
+  });
+
+  it('are read from strings and from numbers', () => {
+    const settings = read({ scanBuckets: ['one', 'two'], maxAgents: '50', agentCpu: 4096, architecture: 'x86_64' });
+    assert.equal(settings.maxAgents, 50);
+    assert.deepEqual(settings.agent, { cpu: 4096, memoryMiB: 8192 });
+    assert.equal(settings.architecture, 'x86_64');
+  });
+
+  it('that can’t be what was meant are named', () => {
+    const bad: [Record<string, unknown>, RegExp][] = [
+      [{ maxAgents: 'many' }, /maxAgents is `many`/],
+      [{ maxAgents: 0 }, /maxAgents is `0`/],
+      [{ maxAgents: 1.5 }, /maxAgents is 1\.5/],
+      [{ architecture: 'riscv' }, /architecture is `riscv`/],
+      [{ assignPublicIp: 'perhaps' }, /assignPublicIp is `perhaps`/],
+      [{ scanBuckets: 'arn:aws:s3:::b' }, /scanBuckets: `arn:aws:s3:::b`/],
+      [{ vpcId: 'vpc-1' }, /vpcId and subnetIds belong together/],
+      [{ heartbeatSeconds: 10 }, /heartbeatSeconds is below 120/],
+      [{ visibilitySeconds: 50_000 }, /visibilitySeconds is 50000/],
+    ];
+    for (const [context, message] of bad) {
+      assert.throws(() => read({ scanBuckets: 'one', ...context }), message);
+    }
+  });
+
+  it('size agents as the model does', () => {
+    const fleet = fs.readFileSync(path.join(REPOSITORY_ROOT, 'workers', 'model', 'src', 'fleet.rs'), 'utf8');
+    const { secondsPerObject, startupSeconds, maxAgents } = AWS_SETTINGS;
+    const defaults = `seconds_per_object: ${secondsPerObject}, seconds_per_byte: 1.0 / 8_000_000.0, startup_seconds: ${startupSeconds.toFixed(1)}, max_agents: ${maxAgents}`;
+    assert.ok(fleet.includes(defaults), `workers/model/src/fleet.rs no longer says ${defaults}`);
+    assert.equal(AWS_SETTINGS.secondsPerByte, 1 / 8_000_000);
+  });
+});
+
+describe('the packages', () => {
+  const manifest = readJson('package.json') as Record<'dependencies' | 'devDependencies', Record<string, string>>;
+
+  it('are pinned exactly', () => {
+    for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      assert.match(version, /^\d+\.\d+\.\d+$/, name);
+    }
+  });
+
+  it('come from whatever registry npm is told: the lock file names none', () => {
+    const lock = readJson('package-lock.json') as { packages: Record<string, { resolved?: string }> };
+    for (const [name, { resolved }] of Object.entries(lock.packages)) {
+      assert.equal(resolved, undefined, name);
+    }
+  });
+
+  function readJson(name: string): unknown {
+    return JSON.parse(fs.readFileSync(path.join(REPOSITORY_ROOT, 'cdk', name), 'utf8'));
+  }
+});
