@@ -220,6 +220,9 @@ function check(settings: Settings): void {
   if (!settings.local && settings.heartbeatSeconds < 120) {
     throw new Error('heartbeatSeconds is below 120: Fargate alone takes up to a minute to start a crawler');
   }
+  if (settings.scratchGiB < 21 || settings.scratchGiB > 200) {
+    throw new Error(`scratchGiB is ${settings.scratchGiB}; Fargate gives 21 to 200`);
+  }
   // SQS: ChangeMessageVisibility reaches 12 hours from the receive
   if (settings.visibilitySeconds < 3 || settings.visibilitySeconds > 12 * 3600) {
     throw new Error(`visibilitySeconds is ${settings.visibilitySeconds}; give 3 to 43200`);

@@ -53,6 +53,7 @@ describe('the settings', () => {
       [{ scanBuckets: 'arn:aws:s3:::b' }, /scanBuckets: `arn:aws:s3:::b`/],
       [{ vpcId: 'vpc-1' }, /vpcId and subnetIds belong together/],
       [{ heartbeatSeconds: 10 }, /heartbeatSeconds is below 120/],
+      [{ scratchGiB: 20 }, /scratchGiB is 20/],
       [{ visibilitySeconds: 50_000 }, /visibilitySeconds is 50000/],
     ];
     for (const [context, message] of bad) {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
+import { REPOSITORY_ROOT } from '../lib/repository';
 import { ACCOUNT, DEFINITION_TEXT, deployment, flat, type Json, only, REGION, resources, templates } from './support';
 
 const aws = templates(deployment('aws')).jobs;
@@ -219,11 +222,14 @@ describe('the tear-down rule', () => {
 });
 
 describe('the alarms', () => {
-  it('name the runbook’s section', () => {
+  it('name the runbook’s section, which is there', () => {
+    const runbook = fs.readFileSync(path.join(REPOSITORY_ROOT, 'docs', 'runbook.md'), 'utf8');
+    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title?.toLowerCase().replaceAll(' ', '-'));
     const alarms = Object.values(resources(aws, 'AWS::CloudWatch::Alarm'));
     assert.equal(alarms.length, 3);
     for (const { Properties } of alarms) {
-      assert.match(String(Properties.AlarmDescription), /docs\/runbook\.md#[a-z-]+$/);
+      const [, section] = /docs\/runbook\.md#([a-z-]+)$/.exec(String(Properties.AlarmDescription)) ?? [];
+      assert.ok(sections.includes(section), String(Properties.AlarmDescription));
       assert.equal(Properties.AlarmActions, undefined);
     }
   });

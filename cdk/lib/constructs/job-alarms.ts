@@ -22,7 +22,8 @@ export class JobAlarms extends Construct {
     const alarms = [
       new cloudwatch.Alarm(this, 'JobFailed', {
         alarmName: 'lazaret-job-failed',
-        alarmDescription: 'A job failed or could not show that it missed nothing. See docs/runbook.md#a-job-failed',
+        alarmDescription:
+          'A job failed or could not show that it missed nothing. See docs/runbook.md#a-job-ended-as-failed',
         metric: stateMachine.metricFailed({ period, statistic: 'Sum' }),
         threshold: 1,
         evaluationPeriods: 1,
@@ -30,7 +31,7 @@ export class JobAlarms extends Construct {
       }),
       new cloudwatch.Alarm(this, 'JobTimedOut', {
         alarmName: 'lazaret-job-timed-out',
-        alarmDescription: 'A job ran for more than a week. See docs/runbook.md#a-job-timed-out',
+        alarmDescription: 'A job ran for more than a week. See docs/runbook.md#a-job-ended-as-failed',
         metric: stateMachine.metricTimedOut({ period, statistic: 'Sum' }),
         threshold: 1,
         evaluationPeriods: 1,
@@ -39,7 +40,7 @@ export class JobAlarms extends Construct {
       new cloudwatch.Alarm(this, 'TearDownFailed', {
         alarmName: 'lazaret-tear-down-failed',
         alarmDescription:
-          'Something of a stopped job may be left: queues, tasks, objects. See docs/runbook.md#a-tear-down-failed',
+          'Something of a stopped job may be left: queues, tasks, objects. See docs/runbook.md#the-tear-down-failed',
         metric: tearDownDeadLetters.metricApproximateNumberOfMessagesVisible({ period, statistic: 'Maximum' }),
         threshold: 1,
         evaluationPeriods: 1,
