@@ -83,6 +83,10 @@ describe('the crawler', () => {
     ]);
   });
 
+  it('deletes its own counters and nothing else', () => {
+    assert.deepEqual(on('CrawlerWorkerTaskRole', 's3:DeleteObject'), [`${RESULTS}/work/*/progress/*`]);
+  });
+
   it('sends to jobs’ queues and answers tokens', () => {
     assert.deepEqual(on('CrawlerWorkerTaskRole', 'sqs:SendMessage'), [JOB_QUEUES]);
     assert.deepEqual(on('CrawlerWorkerTaskRole', 'states:SendTaskSuccess'), [

@@ -42,6 +42,11 @@ function crawlerPermissions(arns: Arns): Permission[] {
       actions: ['s3:PutObject'],
       resources: [arns.results('work/*/crawls/*'), arns.results('work/*/progress/*'), arns.results('jobs/*/parts/*')],
     },
+    {
+      why: 'Takes the counters of a failed attempt down, in any job: the next one counts again.',
+      actions: ['s3:DeleteObject'],
+      resources: [arns.results('work/*/progress/*')],
+    },
     { why: 'Sends packets to the queue of any job.', actions: ['sqs:SendMessage'], resources: [arns.jobQueues] },
     {
       why: 'Answers its own token; a token is as good as its secrecy and names no other resource.',
