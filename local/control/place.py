@@ -56,5 +56,10 @@ class Place:
         return self.state / "cdk.out"
 
     @property
+    def usage(self) -> Path:
+        """What finished containers used, a JSON line each."""
+        return self.state / "runner" / "usage.jsonl"
+
+    @property
     def env_file(self) -> Path:
         return self.state / "env"

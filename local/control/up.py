@@ -17,14 +17,12 @@ from control.place import Place
 
 
 def main() -> int:
-    options = _options()
     place = Place.from_environment(os.environ)
+    options = _options(place)
     if absent := programs.missing(place, options.deploy):
         return _refuse(f"not in {place.target}: {', '.join(absent)}; run `cargo build --workspace`")
-    if options.deploy and options.definitions is None:
-        return _refuse("which definitions? Give --definitions DIR, or set LAZARET_DEFINITIONS_DIR")
     if options.deploy and not any(options.definitions.glob("*")):
-        return _refuse(f"{options.definitions} holds no definitions")
+        return _refuse(f"no definitions in {options.definitions}; give --definitions DIR")
     place.state.mkdir(parents=True, exist_ok=True)
     with (place.state / "lock").open("w") as lock:
         # A second `up` or `down` of the same place waits for this one. Not inherited: what is started outlives us.
@@ -55,10 +53,10 @@ def _up(place: Place, options: argparse.Namespace) -> int:
     return 0
 
 
-def _options() -> argparse.Namespace:
+def _options(place: Place) -> argparse.Namespace:
     parser = argparse.ArgumentParser("local/up", description=__doc__)
-    definitions = os.environ.get("LAZARET_DEFINITIONS_DIR")
-    parser.add_argument("--definitions", type=Path, default=definitions, help="folder of ClamAV definitions")
+    definitions = Path(os.environ.get("LAZARET_DEFINITIONS_DIR") or place.state / "definitions")
+    parser.add_argument("--definitions", type=Path, default=definitions, help=f"of ClamAV; default {definitions}")
     parser.add_argument("--fresh", action="store_true", help="start anew, and forget what is in a running cloud")
     parser.add_argument("--no-deploy", dest="deploy", action="store_false", help="an empty cloud, without the stacks")
     parser.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE", help="a setting of cdk/")
@@ -66,7 +64,7 @@ def _options() -> argparse.Namespace:
 
 
 def _write_env(place: Place) -> None:
-    variables = environment(place)
+    variables = {**environment(place), "LAZARET_LOCAL_USAGE": str(place.usage)}
     lines = ["# Written by local/up: source it, and the AWS CLI, the SDKs and `lazaret` talk to the local cloud."]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(f'export PATH={shlex.quote(str(programs.link_cli(place)))}:"$PATH"')

@@ -19,16 +19,18 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import botocore.config
 import botocore.session
 from botocore.exceptions import ClientError
 
 LOCAL = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(LOCAL))  # the packages under test
 ROLE = "arn:aws:iam::000000000000:role/test"
 QUEUE_ARN = "arn:aws:sqs:eu-central-1:000000000000:"
-T = TypeVar("T")
+# One for both clouds: it keeps the models of the services that it has read.
+_SESSION = botocore.session.get_session()
 
 
 def runner_program() -> Path:
@@ -80,7 +82,7 @@ class Cloud:
 
     @functools.cache  # noqa: B019  (a test run has two clouds)
     def client(self, service: str, access_key: str = "test") -> Any:
-        return botocore.session.get_session().create_client(
+        return _SESSION.create_client(
             service,
             region_name="eu-central-1",
             endpoint_url=f"http://127.0.0.1:{self.port}",

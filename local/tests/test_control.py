@@ -12,9 +12,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from support import LOCAL, eventually, free_port, runner_program  # isort: skip  (it makes `control` importable)
+
 from control import processes
 from control.place import LONGEST_SOCKET, Place
-from tests.support import LOCAL, eventually, free_port, runner_program
 
 
 class UpAndDown(unittest.TestCase):

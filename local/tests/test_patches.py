@@ -6,7 +6,7 @@ import json
 import time
 import unittest
 
-from tests.support import Cloud, PatchTest, error_code, eventually, task, token_task, unique
+from support import Cloud, PatchTest, error_code, eventually, task, token_task, unique
 
 
 class QueueAttributes(PatchTest, unittest.TestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unittest
 
-from tests.support import QUEUE_ARN, Cloud, error_code, eventually, patched, task, token_task, unique
+from support import QUEUE_ARN, Cloud, error_code, eventually, patched, task, token_task, unique
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
 
