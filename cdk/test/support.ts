@@ -25,10 +25,11 @@ export function deployment(
   validation: 'validated' | 'as it is' = 'as it is',
 ): Deployment {
   const flags = JSON.parse(fs.readFileSync(path.join(REPOSITORY_ROOT, 'cdk', 'cdk.json'), 'utf8')).context;
+  const outdir = fs.mkdtempSync(path.join(scratch(), 'assembly-'));
   const app = new App({
     // 5 s of CPU: once is enough
     builtinCloudFormationValidation: validation === 'validated',
-    outdir: fs.mkdtempSync(path.join(os.tmpdir(), 'lazaret-cdk-')),
+    outdir,
     context: {
       ...flags,
       // nothing is deployed: no need to copy the repository for the images
@@ -42,12 +43,23 @@ export function deployment(
 }
 
 export function environment(profile: Profile): NodeJS.ProcessEnv {
-  const functions = path.join(os.tmpdir(), `lazaret-functions-${process.pid}`);
+  const functions = path.join(scratch(), 'functions');
   fs.mkdirSync(functions, { recursive: true });
   fs.writeFileSync(path.join(functions, 'bootstrap'), '#!/bin/sh\n', { mode: 0o755 });
-  process.once('exit', () => fs.rmSync(functions, { recursive: true, force: true }));
   const common = { LAZARET_FUNCTIONS_DIR: functions };
   return profile === 'aws' ? common : { ...common, LAZARET_LOCAL: '1', AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' };
+}
+
+let scratchFolder: string | undefined;
+
+/** A folder of this process's own, gone at its end. */
+function scratch(): string {
+  if (scratchFolder === undefined) {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lazaret-cdk-'));
+    process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+    scratchFolder = folder;
+  }
+  return scratchFolder;
 }
 
 export interface Templates {
