@@ -58,6 +58,9 @@ def environment(place: Place) -> dict[str, str]:
         "AWS_REGION": REGION,
         # Nobody answers there on most machines, and a real instance's role has no business here.
         "AWS_EC2_METADATA_DISABLED": "true",
+        # Profiles may name other endpoints.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "LAZARET_STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:lazaret-retro-job",
         "LAZARET_RESULTS_BUCKET": f"lazaret-results-{ACCOUNT}-{REGION}",
         "LAZARET_QUARANTINE_BUCKET": f"lazaret-quarantine-{ACCOUNT}-{REGION}",

@@ -17,6 +17,8 @@ from control.place import Place
 
 
 def main() -> int:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # a profile or an endpoint of the caller's could lead to a real account
     place = Place.from_environment(os.environ)
     options = _options(place)
     if absent := programs.missing(place, options.deploy):
@@ -66,6 +68,8 @@ def _options(place: Place) -> argparse.Namespace:
 def _write_env(place: Place) -> None:
     variables = {**environment(place), "LAZARET_LOCAL_USAGE": str(place.usage)}
     lines = ["# Written by local/up: source it, and the AWS CLI, the SDKs and `lazaret` talk to the local cloud."]
+    services = " ".join(f"AWS_ENDPOINT_URL_{name}" for name in ("CLOUDFORMATION", "ECS", "S3", "SFN", "SQS", "STS"))
+    lines.append(f"unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN {services}")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(f'export PATH={shlex.quote(str(programs.link_cli(place)))}:"$PATH"')
     programs.replace(place.env_file, "\n".join(lines) + "\n")

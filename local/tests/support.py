@@ -29,6 +29,8 @@ LOCAL = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(LOCAL))  # the packages under test
 ROLE = "arn:aws:iam::000000000000:role/test"
 QUEUE_ARN = "arn:aws:sqs:eu-central-1:000000000000:"
+for _name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[_name]  # a profile or an endpoint of the caller's could lead to a real account
 # One for both clouds: it keeps the models of the services that it has read.
 _SESSION = botocore.session.get_session()
 

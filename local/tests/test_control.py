@@ -29,6 +29,7 @@ class UpAndDown(unittest.TestCase):
             "LAZARET_LOCAL_PORT": str(free_port()),
             "CARGO_TARGET_DIR": str(directory / "target"),
             "LAZARET_PYTHON": sys.executable,
+            "AWS_PROFILE": "a-real-account",
         }
         self.place = Place.from_environment(self.environment)
         self.addCleanup(self.run_script, "down")
@@ -48,7 +49,13 @@ class UpAndDown(unittest.TestCase):
         self.assertEqual(len(first), 2, "runner and MiniStack")
         self.assertIn("was running", self.up())
         self.assertEqual(processes.running(self.place), first)
-        self.assertIn(self.place.endpoint, self.place.env_file.read_text())
+        sourced = f"set -eu; . {self.place.env_file}; echo $AWS_ENDPOINT_URL ${{AWS_PROFILE-none}}; command -v lazaret"
+        (self.place.target / "lazaret").touch(mode=0o755)
+        shell = subprocess.run(
+            ["sh", "-c", sourced], env={**os.environ, **self.environment}, capture_output=True, text=True
+        )
+        expected = f"{self.place.endpoint} none\n{self.place.state / 'bin' / 'lazaret'}\n"
+        self.assertEqual(shell.stdout, expected, shell.stderr)
 
         self.assertIn("stopped", self.run_script("down").stdout)
         self.assertEqual(processes.running(self.place), [])
