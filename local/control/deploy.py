@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 from botocore.exceptions import ClientError
-
 from cloud.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
+
 from control.machine import digest
 from control.place import ROOT, Place
 
@@ -74,16 +75,22 @@ def _fingerprint(place: Place, context: list[str]) -> str:
     return digest(sources, f"{place.endpoint} {context}")
 
 
-def _create_assets_bucket(place: Place) -> None:
-    s3 = botocore.session.get_session().create_client(
-        "s3",
+def client(place: Place, service: str) -> Any:
+    """Of the SDK for Python, for the local cloud."""
+    return botocore.session.get_session().create_client(
+        service,
         region_name=REGION,
         endpoint_url=place.endpoint,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
     )
+
+
+def _create_assets_bucket(place: Place) -> None:
     try:
-        s3.create_bucket(Bucket=ASSETS_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client(place, "s3").create_bucket(
+            Bucket=ASSETS_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
     except ClientError as error:
         if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
             raise

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from cloud.settings import REGION
+
 from control.place import Place
 
 RUNNER = "lazaret-local-runner"
@@ -26,14 +28,17 @@ def missing(place: Place, deploy: bool) -> list[str]:
 
 def write_images(place: Place, definitions: Path) -> None:
     """The runner's image list. An image knows the paths in it: those of the agent lie elsewhere on this machine."""
+    # Fargate tells its tasks the region; MiniStack does not.
+    fargate = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     agent = {
+        **fargate,
         "LAZARET_ENGINE": str(place.target / ENGINE),
         "LAZARET_DEFINITIONS_DIR": str(definitions),
         "LAZARET_SCRATCH_DIR": "{work}",
         "TMPDIR": "{work}",
     }
     images = {
-        "lazaret/crawler": {"argv": [str(place.target / CRAWLER)]},
+        "lazaret/crawler": {"argv": [str(place.target / CRAWLER)], "env": fargate},
         "lazaret/agent": {"argv": [str(place.target / AGENT)], "env": agent},
     }
     replace(place.images, json.dumps(images, indent=2))
@@ -46,7 +51,10 @@ def write_functions(place: Place) -> None:
     if copy.exists() and copy.stat().st_mtime_ns == built.stat().st_mtime_ns:
         return
     new = place.functions.parent / f"{FUNCTIONS}.new"
-    if shutil.which("strip") is None or subprocess.run(["strip", "-o", new, built]).returncode != 0:
+    if (
+        shutil.which("strip") is None
+        or subprocess.run(["strip", "-o", new, built], stderr=subprocess.DEVNULL).returncode != 0
+    ):
         shutil.copyfile(built, new)
     new.chmod(0o755)
     # The built program's time marks the copy as its own; the asset's hash is over contents alone.
