@@ -1,1 +1,28 @@
-//! Under construction.
+//! The Lambda functions of the retro job: one binary, one file a function.
+//!
+//! In the order in which a job meets them:
+//!
+//! * [`check_input`]: is this a job, and can its buckets be listed?
+//! * [`size_fleet`]: how many agents, and the plan that says which crawls count.
+//! * [`check_drain`]: has every packet its part, and if not, what next?
+//! * [`report`]: totals, the proof of completeness, and the page.
+//! * [`tear_down`]: leave nothing behind.
+//!
+//! Each is a struct of what it needs with a `handle`, so that a test drives it over in-memory fakes. [`function`] chooses
+//! one by its name, [`config`] reads the environment, [`error`] has the names that Step Functions sees, [`work`] reads the
+//! job's plan and the objects that lie in `work/`.
+
+pub mod check_drain;
+pub mod check_input;
+pub mod config;
+pub mod error;
+pub mod function;
+pub mod input;
+pub mod parts;
+pub mod report;
+pub mod size_fleet;
+pub mod tear_down;
+pub mod work;
+
+pub use error::FunctionError;
+pub use function::Function;

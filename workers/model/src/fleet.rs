@@ -106,7 +106,7 @@ pub fn size_fleet(work: FleetWork, target_minutes: u32, settings: &FleetSettings
 /// Splits `agents` into `RunTask` calls.
 pub fn batches(agents: u32) -> Vec<u32> {
     let mut counts = vec![TASKS_PER_CALL; (agents / TASKS_PER_CALL) as usize];
-    if agents % TASKS_PER_CALL > 0 {
+    if !agents.is_multiple_of(TASKS_PER_CALL) {
         counts.push(agents % TASKS_PER_CALL);
     }
     counts

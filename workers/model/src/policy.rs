@@ -84,7 +84,7 @@ impl Policy {
 
     /// The verdict as this bucket's owner sees it: findings on the allow list alone don't make an infection.
     pub fn review(&self, verdict: Verdict) -> Verdict {
-        let allowed = |finding: &Finding| self.allow.iter().any(|name| *name == finding.threat);
+        let allowed = |finding: &Finding| self.allow.contains(&finding.threat);
         match verdict {
             Verdict::Infected { findings } if findings.iter().all(allowed) => Verdict::InfectedAllowed { findings },
             other => other,

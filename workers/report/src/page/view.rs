@@ -94,7 +94,7 @@ pub(super) fn tiles(totals: &Totals) -> Vec<Tile> {
         tile("in-window", "In window", totals.in_window),
         tile("clean", "Clean", totals.clean),
         tile("infected", "Infected", totals.infected),
-        tile("infected-allowed", "Infected, allowed", totals.infected_allowed),
+        tile("infected-allowed", "Allowed", totals.infected_allowed),
         tile("unscannable", "Unscannable", totals.unscannable),
         tile("error", "Error", totals.error),
         tile("skipped", "Skipped", totals.skipped),

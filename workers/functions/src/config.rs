@@ -1,0 +1,143 @@
+//! The environment of the functions, read once at the start.
+
+use std::str::FromStr;
+
+use lazaret_model::fleet::FleetSettings;
+
+/// A variable that is missing or can't be what was meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    #[error("the environment variable {name} is `{value}`: {wanted}")]
+    Bad { name: &'static str, value: String, wanted: &'static str },
+}
+
+/// What of the environment each function needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Config {
+    CheckInput,
+    SizeFleet { results_bucket: String, fleet: FleetSettings },
+    CheckDrain { results_bucket: String, cluster: String, settings: DrainSettings },
+    Report { results_bucket: String },
+    TearDown { results_bucket: String, cluster: String },
+}
+
+/// How `check_drain` looks and launches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrainSettings {
+    /// Family of the agents' task definition.
+    pub agent_family: String,
+    /// The first wait between two looks.
+    pub poll_seconds: f64,
+    /// Agents that are launched again at once, at most.
+    pub max_agents: u32,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads the variables that `get` knows.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_variables(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |name| get(name).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name));
+        let results_bucket = || text("LAZARET_RESULTS_BUCKET");
+        let cluster = || text("LAZARET_CLUSTER");
+        let max_agents = || number::<u32>(&text, "LAZARET_MAX_AGENTS", |n| n > 0, "write a number of tasks above 0");
+        let seconds = |name| number::<f64>(&text, name, |n| n.is_finite() && n >= 0.0, "write seconds, such as 0.5");
+        let handler = text("_HANDLER")?;
+        match handler.as_str() {
+            "check_input" => Ok(Self::CheckInput),
+            "size_fleet" => Ok(Self::SizeFleet {
+                results_bucket: results_bucket()?,
+                fleet: FleetSettings {
+                    max_agents: max_agents()?,
+                    seconds_per_object: seconds("LAZARET_SECONDS_PER_OBJECT")?,
+                    seconds_per_byte: seconds("LAZARET_SECONDS_PER_BYTE")?,
+                    startup_seconds: seconds("LAZARET_STARTUP_SECONDS")?,
+                },
+            }),
+            "check_drain" => Ok(Self::CheckDrain {
+                results_bucket: results_bucket()?,
+                cluster: cluster()?,
+                settings: DrainSettings {
+                    agent_family: text("LAZARET_AGENT_FAMILY")?,
+                    poll_seconds: seconds("LAZARET_POLL_SECONDS")?,
+                    max_agents: max_agents()?,
+                },
+            }),
+            "report" => Ok(Self::Report { results_bucket: results_bucket()? }),
+            "tear_down" => Ok(Self::TearDown { results_bucket: results_bucket()?, cluster: cluster()? }),
+            _ => Err(ConfigError::Bad {
+                name: "_HANDLER",
+                value: handler,
+                wanted: "write check_input, size_fleet, check_drain, report or tear_down",
+            }),
+        }
+    }
+}
+
+fn number<T: FromStr + Copy>(
+    text: &dyn Fn(&'static str) -> Result<String, ConfigError>,
+    name: &'static str,
+    allowed: fn(T) -> bool,
+    wanted: &'static str,
+) -> Result<T, ConfigError> {
+    let value = text(name)?;
+    let parsed = value.parse().ok().filter(|number| allowed(*number));
+    parsed.ok_or(ConfigError::Bad { name, value, wanted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [(&str, &str); 8] = [
+        ("LAZARET_RESULTS_BUCKET", "results"),
+        ("LAZARET_CLUSTER", "lazaret"),
+        ("LAZARET_AGENT_FAMILY", "lazaret-agent"),
+        ("LAZARET_POLL_SECONDS", "5"),
+        ("LAZARET_MAX_AGENTS", "40"),
+        ("LAZARET_SECONDS_PER_OBJECT", "0.004"),
+        ("LAZARET_SECONDS_PER_BYTE", "1.25e-7"),
+        ("LAZARET_STARTUP_SECONDS", "75"),
+    ];
+
+    fn read(handler: &str, without: &str) -> Result<Config, ConfigError> {
+        let known = |name: &str| ALL.iter().find(|(known, _)| *known == name && name != without);
+        Config::from_variables(&|name| match name {
+            "_HANDLER" => Some(handler.to_owned()),
+            name => known(name).map(|(_, value)| (*value).to_owned()),
+        })
+    }
+
+    #[test]
+    fn a_missing_variable_is_named_by_the_function_that_needs_it() {
+        for handler in ["check_input", "size_fleet", "check_drain", "report", "tear_down"] {
+            read(handler, "").expect("all are set");
+        }
+        assert_eq!(read("report", "LAZARET_RESULTS_BUCKET"), Err(ConfigError::Missing("LAZARET_RESULTS_BUCKET")));
+        assert_eq!(read("tear_down", "LAZARET_CLUSTER"), Err(ConfigError::Missing("LAZARET_CLUSTER")));
+        assert!(read("report", "LAZARET_CLUSTER").is_ok());
+    }
+
+    #[test]
+    fn a_wrong_value_and_an_unknown_handler_say_what_to_write() {
+        let none = Config::from_variables(&|name| match name {
+            "_HANDLER" => Some("size_fleet".into()),
+            "LAZARET_MAX_AGENTS" => Some("0".into()),
+            _ => Some("1".into()),
+        });
+        let error = none.expect_err("no agents at all").to_string();
+        assert!(error.contains("LAZARET_MAX_AGENTS") && error.contains("above 0"), "{error}");
+        assert!(read("promote", "").expect_err("unknown").to_string().contains("check_drain"));
+    }
+}

@@ -1,0 +1,77 @@
+//! One of the functions, chosen by its name, from JSON to JSON.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lazaret_aws::queue::Queues;
+use lazaret_aws::{ObjectStore, TaskFleet};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::check_drain::CheckDrain;
+use crate::check_input::CheckInput;
+use crate::config::Config;
+use crate::error::FunctionError;
+use crate::report::Report;
+use crate::size_fleet::SizeFleet;
+use crate::tear_down::TearDown;
+
+/// The services that the functions use.
+pub struct Services {
+    pub store: Arc<dyn ObjectStore>,
+    pub queues: Arc<dyn Queues>,
+    /// The tasks of a cluster, by its name.
+    pub fleet: Box<dyn Fn(&str) -> Arc<dyn TaskFleet> + Send>,
+}
+
+/// A function, ready to be called.
+pub enum Function {
+    CheckInput(CheckInput),
+    SizeFleet(SizeFleet),
+    CheckDrain(CheckDrain),
+    Report(Report),
+    TearDown(TearDown),
+}
+
+impl Function {
+    pub fn new(config: Config, services: Services) -> Self {
+        let Services { store, queues, fleet } = services;
+        match config {
+            Config::CheckInput => Self::CheckInput(CheckInput { store }),
+            Config::SizeFleet { results_bucket, fleet } => {
+                Self::SizeFleet(SizeFleet { store, results_bucket, settings: fleet })
+            }
+            Config::CheckDrain { results_bucket, cluster, settings } => {
+                Self::CheckDrain(CheckDrain { store, queues, fleet: fleet(&cluster), results_bucket, settings })
+            }
+            Config::Report { results_bucket } => Self::Report(Report { store, results_bucket }),
+            Config::TearDown { results_bucket, cluster } => {
+                Self::TearDown(TearDown { store, queues, fleet: fleet(&cluster), results_bucket })
+            }
+        }
+    }
+
+    /// Answers one call.
+    ///
+    /// # Errors
+    /// Those of the function; `Permanent` for an event that is not its input.
+    pub async fn call(&self, event: Value, now: Timestamp) -> Result<Value, FunctionError> {
+        match self {
+            Self::CheckInput(function) => answer(function.handle(read(event)?).await?),
+            Self::SizeFleet(function) => answer(function.handle(read(event)?).await?),
+            Self::CheckDrain(function) => answer(function.handle(read(event)?, now).await?),
+            Self::Report(function) => answer(function.handle(read(event)?, now).await?),
+            Self::TearDown(function) => answer(function.handle(read(event)?).await?),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(event: Value) -> Result<T, FunctionError> {
+    serde_json::from_value(event)
+        .map_err(|error| FunctionError::permanent(format!("not this function's input: {error}")))
+}
+
+fn answer(output: impl Serialize) -> Result<Value, FunctionError> {
+    serde_json::to_value(output).map_err(|error| FunctionError::permanent(error.to_string()))
+}

@@ -1,0 +1,39 @@
+//! The functions of the retro job as Lambda starts them: `_HANDLER` says which one this is.
+
+use std::io::{IsTerminal, stdout};
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use lazaret_aws::sdk::Sdk;
+use lazaret_functions::Function;
+use lazaret_functions::config::Config;
+use lazaret_functions::function::Services;
+use serde_json::Value;
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    start_tracing();
+    let config = Config::from_env().context("the function's environment")?;
+    let sdk = Sdk::from_env().await;
+    let services = Services {
+        store: Arc::new(sdk.store()),
+        queues: Arc::new(sdk.queues()),
+        fleet: Box::new(move |cluster| Arc::new(sdk.task_fleet(cluster))),
+    };
+    let function = &Function::new(config, services);
+    let answer = |event: LambdaEvent<Value>| async move {
+        let answer = function.call(event.payload, Timestamp::now()).await;
+        answer.inspect_err(|failed| error!(failure = %failed.failure, "{failed}"))
+    };
+    lambda_runtime::run(service_fn(answer)).await.map_err(anyhow::Error::from_boxed)
+}
+
+fn start_tracing() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter);
+    if stdout().is_terminal() { lines.init() } else { lines.json().init() }
+}

@@ -1,0 +1,137 @@
+//! How many agents, and the plan that says which crawls count. No agent runs before it is written.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use lazaret_aws::ObjectStore;
+use lazaret_model::fleet::{self, FleetPlan, FleetSettings, FleetWork};
+use lazaret_model::{CrawlBrief, CrawlResult, Failure, Job, JobPlan, layout};
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use crate::error::FunctionError;
+use crate::work;
+
+/// Crawl results that are read at once.
+const CONCURRENT: usize = 32;
+
+/// The function and what it needs.
+pub struct SizeFleet {
+    pub store: Arc<dyn ObjectStore>,
+    pub results_bucket: String,
+    pub settings: FleetSettings,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    pub job: Job,
+    /// The answer of each crawler.
+    pub crawls: Vec<CrawlBrief>,
+}
+
+impl SizeFleet {
+    /// # Errors
+    /// `NothingToScan`; `Permanent` if the crawls are not those of the job or don't add up.
+    pub async fn handle(&self, input: Input) -> Result<FleetPlan, FunctionError> {
+        let Input { job, crawls } = input;
+        let read = |brief: CrawlBrief| self.crawl(&job, brief);
+        let mut crawls: Vec<CrawlResult> = stream::iter(crawls).map(read).buffered(CONCURRENT).try_collect().await?;
+        crawls.sort_by_key(|crawl| crawl.crawl_id.scope_index());
+        every_scope_once(&job, &crawls)?;
+        let plan = JobPlan { job, crawls };
+        if plan.matched() == 0 && plan.job.source.nothing_to_scan_is_an_error() {
+            return Err(nothing_to_scan(&plan));
+        }
+        work::write_json(&*self.store, &self.results_bucket, &layout::plan_key(&plan.job.job_id), &plan).await?;
+        let fleet = fleet::size_fleet(work_of(&plan), plan.job.target_minutes, &self.settings);
+        info!(
+            job.id = %plan.job.job_id,
+            objects = plan.matched(),
+            bytes = plan.matched_bytes(),
+            packets = plan.packets(),
+            agents = fleet.agents,
+            "Sized the fleet of job `{}`",
+            plan.job.job_id
+        );
+        Ok(fleet)
+    }
+
+    async fn crawl(&self, job: &Job, brief: CrawlBrief) -> Result<CrawlResult, FunctionError> {
+        let key = layout::crawl_key(&job.job_id, &brief.crawl_id);
+        let crawl: CrawlResult = work::read_json(&*self.store, &self.results_bucket, &key).await?;
+        let scope = job.buckets.get(brief.crawl_id.scope_index() as usize);
+        let wrong = if crawl.brief() != brief {
+            Some("is not what its crawler answered")
+        } else if scope != Some(&crawl.scope) {
+            Some("is of a bucket or prefix that is not the job's")
+        } else {
+            contradiction(&crawl)
+        };
+        match wrong {
+            Some(what) => Err(FunctionError::permanent(format!("crawl `{}` {what}", brief.crawl_id))),
+            None => Ok(crawl),
+        }
+    }
+}
+
+/// Which of a crawl's numbers can't be, if any.
+fn contradiction(crawl: &CrawlResult) -> Option<&'static str> {
+    let to_scan = crawl.sizes.objects();
+    if crawl.listed != crawl.outside_window + crawl.matched {
+        return Some("does not add up: listed is not in window + outside");
+    }
+    if crawl.matched != to_scan + crawl.archived {
+        return Some("does not add up: in window is not to be scanned + archived");
+    }
+    if crawl.matched_bytes < crawl.sizes.bytes() || crawl.archived == 0 && crawl.matched_bytes != crawl.sizes.bytes() {
+        return Some("does not add up: its bytes are not the sum of its sizes");
+    }
+    if crawl.packets < crawl.packets_sent || crawl.packets > crawl.matched {
+        return Some("has packets that hold nothing, or sent more than it has");
+    }
+    let own_packets = crawl.packets - crawl.packets_sent;
+    if (crawl.packets_sent == 0) != (to_scan == 0) || (own_packets == 0) != (crawl.archived == 0) {
+        return Some("has objects without packets, or packets without objects");
+    }
+    None
+}
+
+fn every_scope_once(job: &Job, crawls: &[CrawlResult]) -> Result<(), FunctionError> {
+    let crawled = crawls.iter().map(|crawl| crawl.crawl_id.scope_index() as usize);
+    if crawled.eq(0..job.buckets.len()) {
+        return Ok(());
+    }
+    Err(FunctionError::permanent(format!(
+        "{} crawls for {} buckets and prefixes: each must be crawled exactly once",
+        crawls.len(),
+        job.buckets.len()
+    )))
+}
+
+fn nothing_to_scan(plan: &JobPlan) -> FunctionError {
+    let first = plan.job.buckets.first().map(ToString::to_string).unwrap_or_default();
+    let place = match plan.job.buckets.len() {
+        1 => format!("`{first}`"),
+        scopes => format!("`{first}` and {} more", scopes - 1),
+    };
+    let window = plan.job.window;
+    let message = match plan.listed() {
+        0 => format!("nothing to scan: {place} holds no object"),
+        1 => format!("nothing to scan: the 1 object in {place} is outside the window {} to {}", window.from, window.to),
+        n => format!(
+            "nothing to scan: none of the {n} objects in {place} is in the window {} to {}",
+            window.from, window.to
+        ),
+    };
+    FunctionError { failure: Failure::NothingToScan, message }
+}
+
+fn work_of(plan: &JobPlan) -> FleetWork {
+    let sizes = plan.sizes();
+    FleetWork {
+        objects: sizes.objects(),
+        bytes: sizes.bytes(),
+        packets: plan.crawls.iter().map(|crawl| crawl.packets_sent).sum(),
+        largest_bytes: plan.crawls.iter().map(|crawl| crawl.largest_bytes).max().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,92 @@
+//! `tests/fixtures/contracts` is the interface between the programs: what Rust reads of it, it writes again, to the letter.
+
+mod world;
+
+use std::path::PathBuf;
+
+use lazaret_functions::{check_drain, check_input, report, size_fleet, tear_down};
+use lazaret_model::fleet::FleetPlan;
+use lazaret_model::result::{part_from_json_lines, part_to_json_lines};
+use lazaret_model::*;
+use lazaret_report::ReportDocument;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use world::World;
+
+fn bytes(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/contracts").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn read<T: DeserializeOwned>(name: &str) -> T {
+    serde_json::from_slice(&bytes(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn round_trips<T: DeserializeOwned + Serialize>(name: &str) {
+    let written = serde_json::to_value(read::<T>(name)).expect("JSON");
+    assert_eq!(written, read::<Value>(name), "{name}");
+}
+
+#[test]
+fn every_contract_reads_and_writes_the_same() {
+    round_trips::<JobInput>("job-input.json");
+    round_trips::<check_input::Input>("check-input.input.json");
+    round_trips::<check_input::Output>("check-input.output.json");
+    round_trips::<CrawlResult>("crawl-result.json");
+    round_trips::<CrawlBrief>("crawl-brief.json");
+    round_trips::<JobPlan>("plan.json");
+    round_trips::<size_fleet::Input>("size-fleet.input.json");
+    round_trips::<FleetPlan>("size-fleet.output.json");
+    round_trips::<check_drain::Input>("check-drain.input.json");
+    round_trips::<check_drain::Output>("check-drain.output.json");
+    round_trips::<report::Input>("report.input.json");
+    round_trips::<Summary>("summary.json");
+    round_trips::<ReportDocument>("report-document.json");
+    round_trips::<tear_down::Input>("tear-down.input.json");
+    round_trips::<tear_down::Output>("tear-down.output.json");
+    round_trips::<WorkPacket>("work-packet.json");
+    round_trips::<Policies>("policies.json");
+    round_trips::<Progress>("progress.json");
+    round_trips::<Vec<Failure>>("failures.json");
+    assert_eq!(read::<Vec<Failure>>("failures.json"), Failure::ALL);
+}
+
+#[test]
+fn parts_are_written_as_they_are_read_byte_for_byte() {
+    for name in ["part.jsonl", "part-archived.jsonl"] {
+        let rows = part_from_json_lines(&bytes(name)).expect(name);
+        let written = part_to_json_lines(&rows).expect("JSON");
+        assert_eq!(
+            String::from_utf8(written).expect("UTF-8"),
+            String::from_utf8(bytes(name)).expect("UTF-8"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_event_of_an_execution_that_ended_names_the_job() {
+    let event: tear_down::Input = read("tear-down.event.json");
+    let tear_down::Input::Event { detail } = event else { panic!("{event:?}") };
+    assert_eq!(detail.name, "retro-2026-11-01");
+}
+
+#[tokio::test]
+async fn the_functions_answer_the_examples_with_the_examples() {
+    let world = World::new();
+    world.store.create_bucket("invoices", false);
+    world.store.create_bucket("uploads", false);
+    let answer = world.check_input().handle(read("check-input.input.json")).await;
+    assert_eq!(answer, Ok(read("check-input.output.json")));
+
+    let plan: JobPlan = read("plan.json");
+    world.put_crawls(&plan);
+    let answer = world.size_fleet().handle(read("size-fleet.input.json")).await;
+    assert_eq!(answer, Ok(read("size-fleet.output.json")));
+    assert_eq!(world.plan(&plan.job.job_id), Some(plan.clone()));
+
+    world.put_part(&plan, &plan.crawls[0].crawl_id.packet(0), &bytes("part.jsonl"));
+    let answer = world.check_drain().handle(read("check-drain.input.json"), world::now()).await;
+    assert_eq!(answer, Ok(read("check-drain.output.json")));
+}
