@@ -17,12 +17,14 @@ use crate::report::Report;
 use crate::size_fleet::SizeFleet;
 use crate::tear_down::TearDown;
 
+/// The tasks of a cluster, by its name.
+pub type Clusters = dyn Fn(&str) -> Arc<dyn TaskFleet> + Send;
+
 /// The services that the functions use.
 pub struct Services {
     pub store: Arc<dyn ObjectStore>,
     pub queues: Arc<dyn Queues>,
-    /// The tasks of a cluster, by its name.
-    pub fleet: Box<dyn Fn(&str) -> Arc<dyn TaskFleet> + Send>,
+    pub clusters: Box<Clusters>,
 }
 
 /// A function, ready to be called.
@@ -36,18 +38,18 @@ pub enum Function {
 
 impl Function {
     pub fn new(config: Config, services: Services) -> Self {
-        let Services { store, queues, fleet } = services;
+        let Services { store, queues, clusters } = services;
         match config {
             Config::CheckInput => Self::CheckInput(CheckInput { store }),
             Config::SizeFleet { results_bucket, fleet } => {
                 Self::SizeFleet(SizeFleet { store, results_bucket, settings: fleet })
             }
             Config::CheckDrain { results_bucket, cluster, settings } => {
-                Self::CheckDrain(CheckDrain { store, queues, fleet: fleet(&cluster), results_bucket, settings })
+                Self::CheckDrain(CheckDrain { store, queues, fleet: clusters(&cluster), results_bucket, settings })
             }
             Config::Report { results_bucket } => Self::Report(Report { store, results_bucket }),
             Config::TearDown { results_bucket, cluster } => {
-                Self::TearDown(TearDown { store, queues, fleet: fleet(&cluster), results_bucket })
+                Self::TearDown(TearDown { store, queues, fleet: clusters(&cluster), results_bucket })
             }
         }
     }

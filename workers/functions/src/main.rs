@@ -22,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
     let services = Services {
         store: Arc::new(sdk.store()),
         queues: Arc::new(sdk.queues()),
-        fleet: Box::new(move |cluster| Arc::new(sdk.task_fleet(cluster))),
+        clusters: Box::new(move |cluster| Arc::new(sdk.task_fleet(cluster))),
     };
     let function = &Function::new(config, services);
     let answer = |event: LambdaEvent<Value>| async move {
