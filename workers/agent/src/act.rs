@@ -1,0 +1,121 @@
+//! Act: tag, move to quarantine, delete. Each is pinned to the version that was scanned, and safe to repeat.
+
+use lazaret_aws::{ObjectStore, StoreError};
+use lazaret_model::tags::{TAGS_PER_OBJECT, Tag, TagKeys, merge_tags, verdict_tags};
+use lazaret_model::{ActionKind, ActionOutcome, ResultRow};
+use tracing::warn;
+
+use crate::retry;
+
+/// Does what the row says is to be done; the object's tags are named as `keys` says. A row without an action is a `Done`.
+pub async fn act(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow) -> ActionOutcome {
+    let result = match row.action.as_ref().map(|action| &action.kind) {
+        None => Ok(ActionOutcome::Done),
+        Some(ActionKind::Tag) => tag(store, keys, row).await,
+        Some(ActionKind::Move { to_bucket, to_key }) => quarantine(store, keys, row, to_bucket, to_key).await,
+        Some(ActionKind::Delete) => delete(store, row).await,
+    };
+    let outcome = result.unwrap_or_else(|failed| ActionOutcome::Failed(failed.to_string()));
+    if let ActionOutcome::Failed(why) = &outcome {
+        warn!(
+            object.bucket = %row.object.bucket, object.key = %row.object.key.escape_debug(), verdict = row.verdict.name(),
+            why = %why.escape_debug(), "An action failed"
+        );
+    }
+    outcome
+}
+
+/// A step that failed for good, after its retries.
+#[derive(Debug, thiserror::Error)]
+enum ActError {
+    #[error("reading its tags: {0}")]
+    ReadTags(#[source] StoreError),
+    #[error("writing its tags: {0}")]
+    WriteTags(#[source] StoreError),
+    #[error("it has {TAGS_PER_OBJECT} tags of its owner's: no room for the result")]
+    NoRoomForTags,
+    #[error("copying it to quarantine: {0}")]
+    Copy(#[source] StoreError),
+    #[error("looking for it in quarantine: {0}")]
+    Look(#[source] StoreError),
+    #[error("it stands in quarantine, and was not deleted: {0}")]
+    DeleteMoved(#[source] StoreError),
+    #[error("deleting it: {0}")]
+    Delete(#[source] StoreError),
+}
+
+/// Whether the version that was scanned is no longer there.
+fn is_gone(error: &StoreError) -> bool {
+    matches!(error, StoreError::NotFound | StoreError::PreconditionFailed | StoreError::NoSuchBucket(_))
+}
+
+async fn tag(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow) -> Result<ActionOutcome, ActError> {
+    let existing = match retry::store(|| store.tags(&row.object)).await {
+        Ok(existing) => existing,
+        Err(error) if is_gone(&error) => return Ok(ActionOutcome::Gone),
+        Err(error) => return Err(ActError::ReadTags(error)),
+    };
+    let ours = verdict_tags(keys, &row.verdict, row.scanned_at);
+    let merged = merge_tags(keys, &existing, &ours).ok_or(ActError::NoRoomForTags)?;
+    if merged == existing {
+        return Ok(ActionOutcome::Done); // an earlier delivery wrote them
+    }
+    match retry::store(|| store.put_tags(&row.object, &merged)).await {
+        Ok(()) => Ok(ActionOutcome::Done),
+        Err(error) if is_gone(&error) => Ok(ActionOutcome::Gone),
+        Err(error) => Err(ActError::WriteTags(error)),
+    }
+}
+
+/// Copies, then deletes. Where the source is gone, the copy says whether an earlier attempt got there.
+async fn quarantine(
+    store: &dyn ObjectStore,
+    keys: &TagKeys,
+    row: &ResultRow,
+    to_bucket: &str,
+    to_key: &str,
+) -> Result<ActionOutcome, ActError> {
+    let own = match retry::store(|| store.tags(&row.object)).await {
+        Ok(own) => own,
+        Err(error) if is_gone(&error) => return already_moved(store, to_bucket, to_key).await,
+        Err(error) => return Err(ActError::ReadTags(error)),
+    };
+    let tags = quarantine_tags(keys, &own, row);
+    match retry::store(|| store.copy(&row.object, to_bucket, to_key, &tags)).await {
+        Ok(()) => {}
+        // a quarantine bucket that does not exist is not a version that went away
+        Err(error @ StoreError::NoSuchBucket(_)) => return Err(ActError::Copy(error)),
+        Err(error) if is_gone(&error) => return already_moved(store, to_bucket, to_key).await,
+        Err(error) => return Err(ActError::Copy(error)),
+    }
+    match retry::store(|| store.delete(&row.object)).await {
+        Ok(()) => Ok(ActionOutcome::Done),
+        // the copy stands, and the version it is of no longer does: by another agent's hand, or its owner's
+        Err(error) if is_gone(&error) => Ok(ActionOutcome::Done),
+        Err(error) => Err(ActError::DeleteMoved(error)),
+    }
+}
+
+async fn already_moved(store: &dyn ObjectStore, to_bucket: &str, to_key: &str) -> Result<ActionOutcome, ActError> {
+    let copy = retry::store(|| store.tags_at(to_bucket, to_key)).await.map_err(ActError::Look)?;
+    Ok(if copy.is_some() { ActionOutcome::Done } else { ActionOutcome::Gone })
+}
+
+/// The verdict's tags before the owner's: in quarantine it is the result that must not be missing.
+fn quarantine_tags(keys: &TagKeys, own: &[Tag], row: &ResultRow) -> Vec<Tag> {
+    let ours = [&keys.result, &keys.date, &keys.virus, &keys.message];
+    let mut tags = verdict_tags(keys, &row.verdict, row.scanned_at);
+    tags.extend(own.iter().filter(|tag| !ours.contains(&&tag.key)).cloned());
+    tags.truncate(TAGS_PER_OBJECT);
+    tags
+}
+
+async fn delete(store: &dyn ObjectStore, row: &ResultRow) -> Result<ActionOutcome, ActError> {
+    match retry::store(|| store.delete(&row.object)).await {
+        Ok(()) => Ok(ActionOutcome::Done),
+        // what was asked for holds; whether by an attempt of ours whose answer was lost, nobody can tell
+        Err(StoreError::NotFound | StoreError::NoSuchBucket(_)) => Ok(ActionOutcome::Done),
+        Err(StoreError::PreconditionFailed) => Ok(ActionOutcome::Gone),
+        Err(error) => Err(ActError::Delete(error)),
+    }
+}

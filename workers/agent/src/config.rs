@@ -1,0 +1,179 @@
+//! What the agent is told by its environment.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use lazaret_model::JobId;
+
+/// A variable that is missing or can't be what was meant.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{0} is not set")]
+    Missing(&'static str),
+    #[error("{name}: {why}")]
+    Bad { name: &'static str, why: String },
+}
+
+/// What [`crate::run`] needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `LAZARET_JOB_ID`
+    pub job_id: JobId,
+    /// `LAZARET_RESULTS_BUCKET`
+    pub results_bucket: String,
+    /// `LAZARET_QUARANTINE_BUCKET`
+    pub quarantine_bucket: String,
+    /// `LAZARET_SCRATCH_DIR`: objects too large for memory lie here, without names.
+    pub scratch_dir: PathBuf,
+    /// `LAZARET_SCAN_WORKERS`
+    pub scan_workers: usize,
+    /// `LAZARET_FETCH_BYTES`: of all objects in hand.
+    pub fetch_bytes: u64,
+    /// `LAZARET_VISIBILITY_SECONDS`
+    pub visibility: Duration,
+    /// `LAZARET_IDLE_SECONDS`: an agent whose queue shows nothing for this long ends itself.
+    pub idle: Duration,
+    /// `LAZARET_PROGRESS_SECONDS`
+    pub progress: Duration,
+}
+
+/// What the engine needs to know.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// `LAZARET_ENGINE`
+    pub program: PathBuf,
+    /// `LAZARET_DEFINITIONS_DIR`
+    pub definitions_dir: PathBuf,
+    /// `LAZARET_SCAN_SECONDS`: a scan that takes longer is killed.
+    pub scan: Duration,
+}
+
+/// Everything that the program reads.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    pub agent: Config,
+    pub engine: EngineSettings,
+    /// `LAZARET_QUEUE_URL`
+    pub queue_url: String,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// Names the first variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |name| get(name).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name));
+        let path = |name| text(name).map(PathBuf::from);
+        let seconds = |name| parse::<u64>(name, text(name)?, 1).map(Duration::from_secs);
+        let job_id = text("LAZARET_JOB_ID")?;
+        let scratch_dir = path("LAZARET_SCRATCH_DIR")?;
+        Ok(Self {
+            agent: Config {
+                job_id: job_id.parse().map_err(|error| bad("LAZARET_JOB_ID", error))?,
+                results_bucket: text("LAZARET_RESULTS_BUCKET")?,
+                quarantine_bucket: text("LAZARET_QUARANTINE_BUCKET")?,
+                scratch_dir,
+                scan_workers: parse("LAZARET_SCAN_WORKERS", text("LAZARET_SCAN_WORKERS")?, 1)?,
+                fetch_bytes: parse("LAZARET_FETCH_BYTES", text("LAZARET_FETCH_BYTES")?, 1)?,
+                // a third of it is the time between two extensions
+                visibility: Duration::from_secs(parse(
+                    "LAZARET_VISIBILITY_SECONDS",
+                    text("LAZARET_VISIBILITY_SECONDS")?,
+                    3,
+                )?),
+                idle: seconds("LAZARET_IDLE_SECONDS")?,
+                progress: seconds("LAZARET_PROGRESS_SECONDS")?,
+            },
+            engine: EngineSettings {
+                program: path("LAZARET_ENGINE")?,
+                definitions_dir: path("LAZARET_DEFINITIONS_DIR")?,
+                scan: seconds("LAZARET_SCAN_SECONDS")?,
+            },
+            queue_url: text("LAZARET_QUEUE_URL")?,
+        })
+    }
+}
+
+/// A number that is at least `least`.
+fn parse<T: FromStr<Err: Display> + PartialOrd + Display>(
+    name: &'static str,
+    text: String,
+    least: T,
+) -> Result<T, ConfigError> {
+    let number: T = text.parse().map_err(|error| bad(name, error))?;
+    if number < least { Err(bad(name, format!("{number} is below {least}"))) } else { Ok(number) }
+}
+
+fn bad(name: &'static str, why: impl Display) -> ConfigError {
+    ConfigError::Bad { name, why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn complete() -> BTreeMap<&'static str, &'static str> {
+        BTreeMap::from([
+            ("LAZARET_JOB_ID", "job-1"),
+            ("LAZARET_QUEUE_URL", "https://sqs.example/q"),
+            ("LAZARET_RESULTS_BUCKET", "results"),
+            ("LAZARET_QUARANTINE_BUCKET", "quarantine"),
+            ("LAZARET_ENGINE", "/usr/bin/lazaret-engine"),
+            ("LAZARET_DEFINITIONS_DIR", "/var/lib/lazaret"),
+            ("LAZARET_SCRATCH_DIR", "/scratch"),
+            ("LAZARET_SCAN_WORKERS", "2"),
+            ("LAZARET_SCAN_SECONDS", "120"),
+            ("LAZARET_FETCH_BYTES", "268435456"),
+            ("LAZARET_VISIBILITY_SECONDS", "300"),
+            ("LAZARET_IDLE_SECONDS", "30"),
+            ("LAZARET_PROGRESS_SECONDS", "5"),
+        ])
+    }
+
+    fn read(variables: &BTreeMap<&'static str, &'static str>) -> Result<Environment, ConfigError> {
+        Environment::read(|name| variables.get(name).map(|value| (*value).to_owned()))
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let environment = read(&complete()).expect("complete");
+        assert_eq!(environment.agent.scan_workers, 2);
+        assert_eq!(environment.engine.scan, Duration::from_secs(120));
+    }
+
+    #[test]
+    fn every_variable_is_needed_and_the_error_names_it() {
+        for name in complete().keys() {
+            for value in [None, Some("")] {
+                let mut variables = complete();
+                variables.remove(name);
+                variables.extend(value.map(|value| (*name, value)));
+                assert_eq!(read(&variables).expect_err(name), ConfigError::Missing(name));
+            }
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        for (name, value) in [
+            ("LAZARET_SCAN_WORKERS", "0"),
+            ("LAZARET_SCAN_WORKERS", "two"),
+            ("LAZARET_FETCH_BYTES", "-1"),
+            ("LAZARET_VISIBILITY_SECONDS", "2"),
+            ("LAZARET_JOB_ID", "../x"),
+        ] {
+            let mut variables = complete();
+            variables.insert(name, value);
+            assert!(read(&variables).expect_err(name).to_string().starts_with(name));
+        }
+    }
+}

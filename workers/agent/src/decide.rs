@@ -1,0 +1,68 @@
+//! Decide: what a verdict means under the bucket's policy, and what `Gone` really was.
+
+use jiff::Timestamp;
+use lazaret_aws::ObjectStore;
+use lazaret_model::policy::Policy;
+use lazaret_model::quarantine::quarantine_key;
+use lazaret_model::tags::{Tag, TagKeys};
+use lazaret_model::verdict::{ErrorReason, GoneReason};
+use lazaret_model::{Action, ActionKind, ActionOutcome, Finding, ObjectRef, ResultRow, Verdict};
+use tracing::info;
+
+use crate::retry;
+
+/// The engine that a finding names that was read from the tags of a quarantined object.
+const FROM_QUARANTINE: &str = "quarantine";
+
+/// What is needed to decide.
+pub struct Decide<'a> {
+    pub store: &'a dyn ObjectStore,
+    pub policy: &'a Policy,
+    pub quarantine_bucket: &'a str,
+}
+
+impl Decide<'_> {
+    /// The row of an object with its verdict and what is to be done.
+    ///
+    /// `asked` is the object as its packet names it. The quarantine key is derived from that and not from `read`, the same
+    /// object with the version id that the fetch learned: an agent that comes too late to fetch knows only `asked`, and must
+    /// find the copy.
+    pub fn row(&self, asked: &ObjectRef, read: ObjectRef, verdict: Verdict) -> ResultRow {
+        let verdict = self.policy.review(verdict);
+        let action = self.policy.decide(asked, &verdict, self.quarantine_bucket).map(Action::pending);
+        ResultRow { object: read, verdict, action, scanned_at: Timestamp::now() }
+    }
+
+    /// The row of an object that is no longer where it was: in quarantine, or gone indeed.
+    ///
+    /// Another agent may have moved it a moment ago. That one wrote the packet's part before it moved, so the write of our
+    /// row meets that part and merges; the look here is for what no part of this packet tells of any more.
+    pub async fn row_of_gone(&self, asked: &ObjectRef, reason: GoneReason) -> ResultRow {
+        let to_key = quarantine_key(asked);
+        let look = retry::store(|| self.store.tags_at(self.quarantine_bucket, &to_key)).await;
+        let (verdict, action) = match look {
+            Ok(Some(tags)) => {
+                info!("The object stands in quarantine already");
+                let kind = ActionKind::Move { to_bucket: self.quarantine_bucket.to_owned(), to_key };
+                let verdict = Verdict::Infected { findings: vec![finding(&self.policy.tag_keys, &tags)] };
+                (verdict, Some(Action { kind, outcome: ActionOutcome::Done }))
+            }
+            Ok(None) => (Verdict::Gone { reason }, None),
+            Err(error) => {
+                let detail = format!("it is {reason}, and the quarantine could not be asked for it: {error}");
+                (Verdict::Error { reason: ErrorReason::FetchFailed, detail }, None)
+            }
+        };
+        ResultRow { object: asked.clone(), verdict, action, scanned_at: Timestamp::now() }
+    }
+}
+
+/// The finding that the tags of a quarantined object tell of. The keys may have been renamed since.
+fn finding(keys: &TagKeys, tags: &[Tag]) -> Finding {
+    let default = TagKeys::default();
+    let threat = [&keys.virus, &default.virus]
+        .into_iter()
+        .find_map(|key| tags.iter().find(|tag| tag.key == *key))
+        .map_or_else(|| "unknown".to_owned(), |tag| tag.value.clone());
+    Finding { member: String::new(), threat, engine: FROM_QUARANTINE.to_owned() }
+}

@@ -1,0 +1,28 @@
+//! Why an agent ends with an error.
+
+use lazaret_aws::{ServiceError, StoreError};
+
+use crate::policies::PoliciesError;
+use crate::record::RecordError;
+use crate::scan::EngineGone;
+
+/// Anything that ends the agent with a non-zero exit code. Its packets were given back: no row was made up.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    #[error("reading the job's plan: {0}")]
+    Plan(#[source] StoreError),
+    /// No agent runs before the plan is written, and none after the tear-down.
+    #[error("the job has no plan")]
+    NoPlan,
+    #[error("the job's plan can't be read: {0}")]
+    BadPlan(#[source] serde_json::Error),
+    #[error("the policies: {0}")]
+    Policies(#[from] PoliciesError),
+    #[error("receiving packets: {0}")]
+    Receive(#[source] ServiceError),
+    #[error(transparent)]
+    Engine(#[from] EngineGone),
+    /// The results bucket refuses: no packet would fare better.
+    #[error("recording results: {0}")]
+    Record(#[source] RecordError),
+}

@@ -1,0 +1,156 @@
+//! From a packet to its rows: fetch, scan, decide, for many objects at once and within bounds.
+
+use std::sync::Arc;
+
+use lazaret_aws::ObjectStore;
+use lazaret_model::{ObjectRef, ResultRow, Verdict, WorkPacket};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug, info, info_span};
+
+use crate::decide::Decide;
+use crate::fetch::{NotFetched, fetch};
+use crate::policies::PolicyBook;
+use crate::scan::{EngineGone, Scanner};
+use crate::spool::{Room, Spool};
+
+/// Objects in hand for each scan worker. A small object takes 3 ms to scan and 20 to 50 ms to fetch, so that a worker
+/// stays busy if about sixteen are on their way.
+const OBJECTS_PER_WORKER: usize = 16;
+
+/// Why a packet has no rows.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    #[error(transparent)]
+    Engine(#[from] EngineGone),
+    /// The agent is stopping, and not an object of the packet was begun.
+    #[error("the agent is stopping")]
+    Stopping,
+    /// A fault of ours. No row is made up for it.
+    #[error("an object's task ended early: {0}")]
+    Ended(#[from] tokio::task::JoinError),
+}
+
+/// Inspects the packets of one agent.
+pub struct Inspector {
+    pub store: Arc<dyn ObjectStore>,
+    pub scanner: Arc<dyn Scanner>,
+    pub policies: Arc<PolicyBook>,
+    pub spool: Spool,
+    pub quarantine_bucket: String,
+    bounds: Bounds,
+}
+
+/// What bounds the objects in hand; the bytes are bounded by the [`Spool`].
+struct Bounds {
+    /// One packet at a time takes its objects in hand, so that an agent that is stopped has no two half-done packets.
+    turn: Semaphore,
+    objects: Arc<Semaphore>,
+    scans: Semaphore,
+}
+
+impl Inspector {
+    pub fn new(
+        store: Arc<dyn ObjectStore>,
+        scanner: Arc<dyn Scanner>,
+        policies: Arc<PolicyBook>,
+        spool: Spool,
+        quarantine_bucket: String,
+        scan_workers: usize,
+    ) -> Self {
+        let bounds = Bounds {
+            turn: Semaphore::new(1),
+            objects: Arc::new(Semaphore::new(scan_workers * OBJECTS_PER_WORKER)),
+            scans: Semaphore::new(scan_workers),
+        };
+        Self { store, scanner, policies, spool, quarantine_bucket, bounds }
+    }
+
+    /// A row for each object of the packet, in its order. `stopping` ends the wait for this packet's turn, and nothing after it.
+    pub async fn inspect_all(
+        self: &Arc<Self>,
+        packet: &WorkPacket,
+        stopping: &CancellationToken,
+    ) -> Result<Vec<ResultRow>, InspectError> {
+        let turn = tokio::select! {
+            biased;
+            () = stopping.cancelled() => return Err(InspectError::Stopping),
+            turn = self.bounds.turn.acquire() => turn.expect("never closed"),
+        };
+        let mut rows: Vec<Option<ResultRow>> = packet.objects.iter().map(|_| None).collect();
+        let mut begun = JoinSet::new(); // dropped, it aborts what it holds: no object outlives its packet
+        for (index, object) in packet.objects.iter().enumerate() {
+            let policies = self.policies.current();
+            let policy = policies.of(&object.bucket);
+            if let Some(verdict) = policy.verdict_before_fetch(object) {
+                rows[index] = Some(self.decide(policy).row(object, object.clone(), verdict));
+                continue;
+            }
+            let place = Arc::clone(&self.bounds.objects).acquire_owned().await.expect("never closed");
+            let room = self.spool.room(object.size).await;
+            let span = info_span!("object", object.bucket = %object.bucket, object.key = %object.key.escape_debug());
+            let (this, object) = (Arc::clone(self), object.clone());
+            begun.spawn(
+                async move { this.inspect(&object, place, room).await.map(|row| (index, row)) }.instrument(span),
+            );
+            while let Some(done) = begun.try_join_next() {
+                let (index, row) = done??;
+                rows[index] = Some(row);
+            }
+        }
+        drop(turn);
+        while let Some(done) = begun.join_next().await {
+            let (index, row) = done??;
+            rows[index] = Some(row);
+        }
+        Ok(rows.into_iter().map(|row| row.expect("every object was either decided or joined")).collect())
+    }
+
+    /// Fetch, scan, decide.
+    async fn inspect(
+        &self,
+        asked: &ObjectRef,
+        _place: OwnedSemaphorePermit,
+        _room: Room,
+    ) -> Result<ResultRow, EngineGone> {
+        let begun = Instant::now();
+        let fetched = fetch(self.store.as_ref(), &self.spool, asked).await;
+        let (read, verdict) = match fetched {
+            Ok(fetched) => {
+                let _worker = self.bounds.scans.acquire().await.expect("never closed");
+                let verdict = self.scanner.scan(fetched.file, fetched.object.size).await?;
+                (fetched.object, Ok(verdict))
+            }
+            Err(NotFetched::Verdict(verdict)) => (asked.clone(), Ok(verdict)),
+            Err(NotFetched::Gone(reason)) => (asked.clone(), Err(reason)),
+        };
+        let policies = self.policies.current();
+        let decide = self.decide(policies.of(&asked.bucket));
+        let row = match verdict {
+            Ok(verdict) => decide.row(asked, read, verdict),
+            Err(gone) => decide.row_of_gone(asked, gone).await,
+        };
+        log(&row, begun);
+        Ok(row)
+    }
+
+    fn decide<'a>(&'a self, policy: &'a lazaret_model::Policy) -> Decide<'a> {
+        Decide { store: self.store.as_ref(), policy, quarantine_bucket: &self.quarantine_bucket }
+    }
+}
+
+/// The clean are many and tell nothing: a line for each of a billion objects costs more than their scan.
+fn log(row: &ResultRow, begun: Instant) {
+    let (verdict, duration_ms) = (row.verdict.name(), begun.elapsed().as_millis() as u64);
+    match &row.verdict {
+        Verdict::Clean => debug!(verdict, duration_ms, "Scanned the object"),
+        other => {
+            let threat = other.findings().first().map(|finding| finding.threat.escape_debug().to_string());
+            let reason = other.reason();
+            let detail = other.detail().escape_debug();
+            info!(verdict, duration_ms, threat, reason, %detail, "The object is not clean");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Receive: packets from the job's queue, one at a time, until the queue stays empty.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lazaret_aws::queue::Message;
+use lazaret_aws::{Queue, ServiceError};
+use lazaret_model::{JobId, JobPlan, WorkPacket};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::lease::Lease;
+use crate::retry;
+
+/// Packets that an agent holds: one whose rows are acted on, one in the engine and one that is fetched ahead. Each is at
+/// most 1 MiB of references.
+pub const PACKETS_IN_HAND: usize = 3;
+
+/// SQS's longest and shortest long poll.
+const POLL_MAX: Duration = Duration::from_secs(20);
+const POLL_MIN: Duration = Duration::from_secs(1);
+
+/// A packet that the plan accepts, and its message.
+pub struct Delivery {
+    pub packet: WorkPacket,
+    pub lease: Lease,
+    /// How often it was received, this time included.
+    pub receive_count: u32,
+    /// One of [`PACKETS_IN_HAND`], free again once this is dropped.
+    pub slot: OwnedSemaphorePermit,
+}
+
+/// Why no more packets come.
+#[derive(Debug)]
+pub enum End {
+    /// The queue showed no message for as long as was asked for, and none is in hand.
+    Idle,
+    /// The job was torn down.
+    QueueGone,
+    /// SQS refuses, or fails for good.
+    Failed(ServiceError),
+}
+
+/// Receives the packets of one job.
+pub struct Receiver {
+    pub queue: Arc<dyn Queue>,
+    pub job_id: JobId,
+    pub plan: JobPlan,
+    pub visibility: Duration,
+    pub idle: Duration,
+}
+
+impl Receiver {
+    /// Receives while there is room in `slots` and sends what it gets to `inbox`.
+    pub async fn receive(&self, slots: Arc<Semaphore>, inbox: mpsc::Sender<Delivery>) -> End {
+        let mut empty_since: Option<Instant> = None;
+        let mut failures = 0;
+        loop {
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
+            let asked = Instant::now();
+            let received = self.queue.receive(1, self.poll_time(empty_since), self.visibility).await;
+            match received.map(|messages| messages.into_iter().next()) {
+                Ok(None) => {
+                    failures = 0;
+                    let since = *empty_since.get_or_insert(asked);
+                    let none_in_hand = slots.available_permits() == PACKETS_IN_HAND - 1;
+                    if none_in_hand && since.elapsed() >= self.idle {
+                        return End::Idle;
+                    }
+                }
+                Ok(Some(message)) => {
+                    (failures, empty_since) = (0, None);
+                    let Some((packet, lease, receive_count)) = self.sort(message).await else { continue };
+                    // its reader outlives this future, and there is room for each slot
+                    let _ = inbox.send(Delivery { packet, lease, receive_count, slot }).await;
+                }
+                Err(error) if error.not_found => return End::QueueGone,
+                Err(error) if error.retryable && failures + 1 < retry::RECEIVE.attempts => {
+                    failures += 1;
+                    warn!(%error, failures, "Receiving failed; trying again");
+                    tokio::time::sleep(retry::RECEIVE.wait(failures)).await;
+                }
+                Err(error) => return End::Failed(error),
+            }
+        }
+    }
+
+    /// No longer than until the agent might end itself. Whole seconds, as SQS takes them.
+    fn poll_time(&self, empty_since: Option<Instant>) -> Duration {
+        let left = self.idle.saturating_sub(empty_since.map(|since| since.elapsed()).unwrap_or_default());
+        Duration::from_secs(left.as_secs_f64().ceil() as u64).clamp(POLL_MIN, POLL_MAX)
+    }
+
+    /// The packet of a message, if it is one of this job's plan.
+    async fn sort(&self, message: Message) -> Option<(WorkPacket, Lease, u32)> {
+        let lease = Lease::new(Arc::clone(&self.queue), message.receipt_handle, self.visibility);
+        let packet = match serde_json::from_str::<WorkPacket>(&message.body) {
+            Ok(packet) if packet.job_id == self.job_id => packet,
+            other => {
+                let why = other.map_or_else(|error| error.to_string(), |packet| format!("of job {}", packet.job_id));
+                error!(
+                    job.id = %self.job_id, why = %why.escape_debug(), receive_count = message.receive_count,
+                    "A message is no packet of this job; it stays for the dead-letter queue"
+                );
+                // visible again at once, so that it gets there while agents are still running
+                lease.give_back(Duration::ZERO).await;
+                return None;
+            }
+        };
+        if !self.plan.accepts(&packet.packet_id) {
+            info!(job.id = %self.job_id, packet.id = %packet.packet_id, "A packet of a crawl that was given up is deleted");
+            lease.delete().await;
+            return None;
+        }
+        Some((packet, lease, message.receive_count))
+    }
+}
