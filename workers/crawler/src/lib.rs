@@ -1,1 +1,31 @@
-//! Under construction.
+//! Lists one bucket or prefix, packs what is in the window into work packets, and enqueues them.
+//!
+//! The major components are:
+//!
+//! * [`run()`]: one crawl as Step Functions asks for it: it beats, crawls, and answers its task token.
+//! * [`list`] → [`pack`] → [`enqueue`]: the way of an object. Pages are fetched ahead while packets are sent, through bounded
+//!   channels, so that memory does not grow with the bucket.
+//! * `census`: what was counted. `archive`: the rows of objects that can't be read, which the crawler writes itself.
+//! * [`measure`]: the same crawl without a queue, for `lazaret plan`.
+//!
+//! It sees current versions only, decides nothing about content, and never fetches an object.
+
+mod archive;
+mod census;
+pub mod config;
+mod crawl;
+pub mod enqueue;
+mod error;
+mod heartbeat;
+pub mod list;
+mod measure;
+pub mod pack;
+mod progress;
+mod retry;
+mod run;
+
+pub use config::{Config, ConfigError};
+pub use error::CrawlError;
+pub use measure::measure;
+pub use pack::PacketLimits;
+pub use run::{Deps, Ending, run};

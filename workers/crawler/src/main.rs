@@ -1,1 +1,47 @@
-fn main() {}
+//! The crawler's task. See the library.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use lazaret_aws::TaskCallback;
+use lazaret_aws::sdk::Sdk;
+use lazaret_crawler::{Config, Deps, Ending, config};
+use lazaret_model::{CrawlId, Failure};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let logs = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    if std::io::stderr().is_terminal() {
+        logs.with_env_filter(filter).init();
+    } else {
+        logs.with_env_filter(filter).json().init();
+    }
+    let sdk = Sdk::from_env().await;
+    let callback = Arc::new(sdk.callback(config::task_token()?));
+    let config = Config::from_env().and_then(|config| Ok((config, config::queue_url()?)));
+    let (config, queue_url) = match config {
+        Ok(read) => read,
+        Err(error) => {
+            // somebody waits: without this until the heartbeats are missed
+            callback.fail(Failure::Permanent.name(), &error.to_string()).await?;
+            return Err(error.into());
+        }
+    };
+    // any number that no other attempt has
+    let crawl_id = CrawlId::new(config.scope_index, uuid::Uuid::new_v4().as_fields().0);
+    tracing::info!(job.id = %config.job_id, crawl.id = %crawl_id, "Crawling `{}`", config.scope.to_string().escape_debug());
+    let deps = Deps { store: Arc::new(sdk.store()), queue: Arc::new(sdk.queue(&queue_url)), callback };
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let shutdown = async move {
+        let _ = term.recv().await;
+    };
+    Ok(match lazaret_crawler::run(config, crawl_id, deps, shutdown).await? {
+        Ending::Failed(_) => ExitCode::FAILURE,
+        Ending::Answered(_) | Ending::Abandoned | Ending::Stopped => ExitCode::SUCCESS,
+    })
+}
