@@ -53,14 +53,14 @@ local-down: ## stops the local cloud
 # Real definitions if LAZARET_DEFINITIONS_DIR names them, else a small set that knows only the test files.
 .PHONY: definitions
 definitions: build
-	@if [ -z "$${LAZARET_DEFINITIONS_DIR:-}" ]; then $(PROGRAMS)/lazaret-test-definitions .local/definitions; fi
+	if [ -z "$${LAZARET_DEFINITIONS_DIR:-}" ]; then $(PROGRAMS)/lazaret-test-definitions .local/definitions; fi
 
 .PHONY: demo
 demo: ## a whole job over two buckets of real files
 	trap '$(MAKE) --no-print-directory local-down' EXIT
 	$(MAKE) --no-print-directory local-up
-	set -a && . .local/env && set +a
-	$(PROGRAMS)/lazaret-demo .local/demo
+	. .local/env
+	LAZARET_TEST_DEFINITIONS=$(if $(LAZARET_DEFINITIONS_DIR),0,1) $(PROGRAMS)/lazaret-demo .local/demo
 
 # ---- tests ----
 
@@ -88,6 +88,7 @@ test-cdk: setup ## assertions over the templates and the state machine
 
 .PHONY: test-local
 test-local: setup ## the patches of the local cloud
+	cargo build --workspace --locked
 	$(PYTHON) -m unittest discover --start-directory local/tests
 
 .PHONY: test-e2e
@@ -95,6 +96,6 @@ test-e2e: ## whole jobs on the local cloud, started once
 	cargo test --workspace --no-run --locked $(addprefix --test ,ports $(E2E))
 	trap '$(MAKE) --no-print-directory local-down' EXIT
 	$(MAKE) --no-print-directory local-up
-	set -a && . .local/env && set +a
+	. .local/env
 	LAZARET_TEST_ENDPOINT="$$AWS_ENDPOINT_URL" cargo test --workspace --locked --test ports
 	cargo test --workspace --locked $(addprefix --test ,$(E2E)) -- --test-threads=1 --nocapture
