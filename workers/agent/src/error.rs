@@ -9,20 +9,20 @@ use crate::scan::EngineGone;
 /// Anything that ends the agent with a non-zero exit code. Its packets were given back: no row was made up.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
-    #[error("reading the job's plan: {0}")]
+    #[error("reading the job's plan")]
     Plan(#[source] StoreError),
     /// No agent runs before the plan is written, and none after the tear-down.
     #[error("the job has no plan")]
     NoPlan,
-    #[error("the job's plan can't be read: {0}")]
+    #[error("the job's plan can't be read")]
     BadPlan(#[source] serde_json::Error),
-    #[error("the policies: {0}")]
+    #[error(transparent)]
     Policies(#[from] PoliciesError),
-    #[error("receiving packets: {0}")]
+    #[error("receiving packets")]
     Receive(#[source] ServiceError),
     #[error(transparent)]
     Engine(#[from] EngineGone),
     /// The results bucket refuses: no packet would fare better.
-    #[error("recording results: {0}")]
+    #[error("recording results")]
     Record(#[source] RecordError),
 }

@@ -1,6 +1,7 @@
 //! The agent's task. See the library.
 
 use std::io::IsTerminal;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 const ENGINE_END: Duration = Duration::from_secs(2);
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let logs = tracing_subscriber::fmt().with_writer(std::io::stderr);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     if std::io::stderr().is_terminal() {
@@ -23,6 +24,16 @@ async fn main() -> anyhow::Result<()> {
     } else {
         logs.with_env_filter(filter).json().init();
     }
+    match work().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "The agent failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work() -> anyhow::Result<()> {
     let Environment { agent, engine, queue_url } = Environment::from_env()?;
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let sdk = Sdk::from_env().await;
