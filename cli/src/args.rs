@@ -1,0 +1,75 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::job_list::ListArgs;
+use crate::commands::job_show::ShowArgs;
+use crate::commands::job_start::StartArgs;
+use crate::commands::job_stop::StopArgs;
+use crate::commands::job_wait::WaitArgs;
+use crate::commands::plan::PlanArgs;
+use crate::commands::report::ReportArgs;
+
+/// Scan S3 buckets for malware: start, watch and read Lazaret's jobs
+#[derive(Debug, Parser)]
+#[command(name = "lazaret", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// The state machine [default: lazaret-retro-job in the caller's account and region]
+    #[arg(long, global = true, env = "LAZARET_STATE_MACHINE_ARN", value_name = "ARN", hide_env_values = true)]
+    pub state_machine_arn: Option<String>,
+    /// The bucket with the results [default: lazaret-results-<account>-<region> of the state machine]
+    #[arg(long, global = true, env = "LAZARET_RESULTS_BUCKET", value_name = "BUCKET", hide_env_values = true)]
+    pub results_bucket: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 infected objects found, 2 an error, or a job that failed, was stopped or is \
+                          incomplete; 130 after Ctrl-C while waiting.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start, list, show, watch and stop jobs
+    #[command(subcommand)]
+    Job(JobCommand),
+    Report(ReportArgs),
+    Plan(PlanArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    Start(StartArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Wait(WaitArgs),
+    Stop(StopArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn buckets_are_taken_one_by_one_or_together() {
+        let line = "lazaret job start --bucket a b/x/ --bucket c --wait --json";
+        let cli = Cli::try_parse_from(line.split(' ')).expect("a command line");
+        let Command::Job(JobCommand::Start(args)) = cli.command else { panic!("another command") };
+        assert_eq!(args.scope.buckets, ["a", "b/x/", "c"]);
+        assert!(args.wait && args.json && args.scope.target_minutes == 60);
+    }
+
+    #[test]
+    fn a_report_has_one_format() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("lazaret report job-1 --csv a.csv --all").is_ok());
+        assert!(parse("lazaret report job-1 --csv a.csv --json").is_err());
+        assert!(parse("lazaret job start").is_err(), "no bucket");
+    }
+}

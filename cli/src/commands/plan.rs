@@ -1,0 +1,199 @@
+//! `lazaret plan`: crawls and enqueues nothing; shows what a job would take and cost.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lazaret_aws::ObjectStore;
+use lazaret_model::fleet::{FleetSettings, Limit};
+use lazaret_model::{CrawlResult, Job};
+use serde_json::{Value, json};
+
+use crate::console::Console;
+use crate::estimate::{Estimate, Measured, estimate};
+use crate::measure::measure;
+use crate::outcome::Outcome;
+use crate::prices;
+use crate::scope_args::{ScopeArgs, check_buckets};
+use crate::units;
+
+/// Show what a job would take and cost, without starting it
+#[derive(Debug, Clone, clap::Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// # Errors
+/// If the input is wrong, or a bucket can't be listed.
+pub async fn run(store: Arc<dyn ObjectStore>, args: &PlanArgs, console: &mut Console) -> anyhow::Result<Outcome> {
+    let job_id = "plan".parse().expect("four letters are an id");
+    let job = args.scope.job(&job_id, Timestamp::now())?;
+    check_buckets(store.as_ref(), &job, console).await?;
+    let crawls = measure(store, &job, console).await?;
+    let measured = Measured::of(&crawls);
+    let estimate = estimate(&measured, job.target_minutes, &FleetSettings::default());
+    if args.json {
+        console.json(&document(&job, &crawls, &measured, &estimate))?;
+    } else {
+        console.text(&text(&job, &measured, &estimate))?;
+    }
+    Ok(Outcome::NothingFound)
+}
+
+fn document(job: &Job, crawls: &[CrawlResult], measured: &Measured, estimate: &Estimate) -> Value {
+    let mut document = json!(measured);
+    let scopes = crawls.iter().map(|crawl| {
+        json!({"bucket": crawl.scope.name, "prefix": crawl.scope.prefix, "crawled": crawl.listed, "objects": crawl.matched,
+            "bytes": crawl.matched_bytes})
+    });
+    let more = json!({
+        "window": job.window,
+        "targetMinutes": job.target_minutes,
+        "agents": estimate.fleet.agents,
+        "limit": estimate.fleet.limit,
+        "minutes": rounded(estimate.minutes, 1),
+        "dollars": rounded(estimate.dollars, 4),
+        "dollarsX86": rounded(estimate.dollars_x86, 4),
+        "tagsDollarsPerMonth": rounded(estimate.tags_dollars_per_month, 4),
+        "lines": estimate.lines,
+        "pricesAsOf": prices::AS_OF,
+        "pricesRegion": prices::REGION,
+        "scopes": scopes.collect::<Vec<_>>(),
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        document[name] = value.clone();
+    }
+    document
+}
+
+fn rounded(number: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    // what costs something never costs nothing
+    (number * scale).ceil() / scale
+}
+
+fn text(job: &Job, measured: &Measured, estimate: &Estimate) -> String {
+    let mut lines = vec![
+        format!("Window         {} to {}", job.window.from, job.window.to),
+        format!(
+            "Crawled        {}, {} outside the window",
+            units::counted(measured.crawled, "object"),
+            units::count(measured.outside_window)
+        ),
+        format!("In the window  {}, {}", units::counted(measured.objects, "object"), units::bytes(measured.bytes)),
+    ];
+    if measured.archived > 0 {
+        lines.push(format!(
+            "Archived       {}: not scanned until they are restored",
+            units::counted(measured.archived, "object")
+        ));
+    }
+    if measured.objects == 0 {
+        lines.push("Nothing to scan: a job over this window would end with Lazaret.NothingToScan.".into());
+        return lines.join("\n");
+    }
+    lines.push(format!(
+        "Agents         {}{}",
+        units::count(estimate.fleet.agents.into()),
+        limit_text(estimate.fleet.limit)
+    ));
+    lines.push(format!("Minutes        about {:.0}, the target is {}", estimate.minutes.ceil(), job.target_minutes));
+    lines.push(format!("Dollars        about {}", units::dollars(estimate.dollars)));
+    lines.push(String::new());
+    for line in &estimate.lines {
+        lines.push(format!("  {:<20}{:<42}{:>10}", line.item, line.quantity, units::dollars(line.dollars)));
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "List prices of {} as of {}, without free tiers; other regions ask up to a third more.",
+        prices::REGION,
+        prices::AS_OF
+    ));
+    lines.push(format!(
+        "Tasks on ARM; on x86-64 it would be {}. Every object tagged; the tags cost {} a month while they stay.",
+        units::dollars(estimate.dollars_x86),
+        units::dollars(estimate.tags_dollars_per_month)
+    ));
+    lines.push("Not in it: logs, KMS, retrieval fees of infrequent access classes, traffic between regions.".into());
+    lines.join("\n")
+}
+
+fn limit_text(limit: Option<Limit>) -> &'static str {
+    match limit {
+        None => "",
+        Some(Limit::Quota) => " (the most that the default deployment launches: it takes longer than the target)",
+        Some(Limit::LargestObject) => " (one object alone takes longer than the target)",
+        Some(Limit::Packets) => " (one a packet: more would find nothing to do)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lazaret_aws::fake::FakeObject;
+
+    use super::*;
+    use crate::testing::{Lab, time};
+
+    fn args(json: bool, bucket: &str) -> PlanArgs {
+        let scope =
+            ScopeArgs { buckets: vec![bucket.into()], from: Some("2025-06-01".into()), to: None, target_minutes: 60 };
+        PlanArgs { scope, json }
+    }
+
+    fn filled() -> Lab {
+        let lab = Lab::new();
+        lab.store.create_bucket("bucket", false);
+        for number in 0..25 {
+            lab.store.insert("bucket", &format!("in/{number}"), "0123456789");
+        }
+        lab.store.insert_object("bucket", "in/old", FakeObject::new("x").modified(time("2020-01-01T00:00:00Z")));
+        lab.store.insert_object("bucket", "in/ice", FakeObject::new("12345").class("GLACIER"));
+        lab.store.insert("bucket", "out/1", "x");
+        lab
+    }
+
+    #[tokio::test]
+    async fn it_counts_what_a_job_would_match_and_creates_nothing() {
+        let lab = filled();
+        run(lab.cloud().store, &args(true, "bucket/in/"), &mut lab.console()).await.expect("a plan");
+        let plan: Value = serde_json::from_str(&lab.out.text()).expect("JSON");
+        let number = |name: &str| plan[name].as_u64().expect(name);
+        assert_eq!((number("crawled"), number("outsideWindow"), number("objects")), (27, 1, 26));
+        assert_eq!((number("bytes"), number("archived"), number("agents")), (255, 1, 1));
+        assert!(plan["dollars"].as_f64().expect("dollars") > 0.0 && plan["minutes"].as_f64().expect("minutes") > 0.0);
+        assert_eq!((&plan["pricesAsOf"], &plan["pricesRegion"]), (&json!(prices::AS_OF), &json!("us-east-1")));
+        assert!(lab.cloud().executions.list(10).await.expect("a list").is_empty() && lab.queues.names().is_empty());
+        assert_eq!(lab.store.calls("put"), 0);
+    }
+
+    #[tokio::test]
+    async fn the_text_names_prices_their_date_and_every_line() {
+        let lab = filled();
+        run(lab.cloud().store, &args(false, "bucket"), &mut lab.console()).await.expect("a plan");
+        let text = lab.out.text();
+        for expected in [
+            "27 objects",
+            "Archived       1 object",
+            "Fargate, agents",
+            "S3 PUT, tags",
+            "as of 20",
+            "us-east-1",
+            "x86-64",
+        ] {
+            assert!(text.contains(expected), "{expected} in\n{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_in_the_window_is_said_and_a_missing_bucket_is_an_error() {
+        let lab = Lab::new();
+        lab.store.create_bucket("bucket", false);
+        run(lab.cloud().store, &args(false, "bucket"), &mut lab.console()).await.expect("a plan");
+        assert!(lab.out.text().contains("Nothing to scan"), "{}", lab.out.text());
+        let error = run(lab.cloud().store, &args(false, "no-such"), &mut lab.console()).await.expect_err("missing");
+        assert!(error.to_string().contains("bucket `no-such` does not exist"), "{error}");
+    }
+}

@@ -1,0 +1,65 @@
+//! `lazaret`, the command line: starts jobs, watches them and reads their reports.
+//!
+//! The major components are:
+//!
+//! * [`args`]: the command line; [`commands`]: one file a subcommand; [`outcome`]: the exit codes.
+//! * [`cloud`], [`deployment`], [`connect`]: what a command speaks to, and how it is found.
+//! * [`scope_args`], [`moment`]: what to scan and since when, checked before anything is created.
+//! * [`watch`]: a job's progress as a bar or as lines.
+//! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
+//! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
+//! * [`console`], [`escape`], [`units`]: text for a person; keys are hostile there.
+//!
+//! It decides nothing about a job: whatever it checks, the state machine checks again.
+
+pub mod args;
+pub mod cloud;
+pub mod commands;
+pub mod connect;
+pub mod console;
+pub mod deployment;
+pub mod escape;
+pub mod estimate;
+pub mod measure;
+pub mod moment;
+pub mod outcome;
+pub mod partial;
+pub mod prices;
+pub mod record;
+pub mod report_rows;
+pub mod report_text;
+pub mod scope_args;
+pub mod summary_text;
+#[cfg(test)]
+mod testing;
+pub mod units;
+pub mod watch;
+
+use std::future::Future;
+
+use crate::args::{Command, JobCommand};
+use crate::cloud::Cloud;
+use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report};
+use crate::console::Console;
+use crate::outcome::Outcome;
+
+/// Runs one command. `interrupt` ends a wait, never a job.
+///
+/// # Errors
+/// In words for the person who typed the command.
+pub async fn run(
+    command: &Command,
+    cloud: &Cloud,
+    console: &mut Console,
+    interrupt: impl Future<Output = ()>,
+) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Job(JobCommand::Start(args)) => job_start::run(cloud, args, console, interrupt).await,
+        Command::Job(JobCommand::List(args)) => job_list::run(cloud, args, console).await,
+        Command::Job(JobCommand::Show(args)) => job_show::run(cloud, args, console).await,
+        Command::Job(JobCommand::Wait(args)) => job_wait::run(cloud, args, console, interrupt).await,
+        Command::Job(JobCommand::Stop(args)) => job_stop::run(cloud, args, console).await,
+        Command::Report(args) => report::run(cloud, args, console).await,
+        Command::Plan(args) => plan::run(cloud.store.clone(), args, console).await,
+    }
+}

@@ -1,0 +1,176 @@
+//! A deployment in memory for the tests of this crate.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use lazaret_aws::Executions;
+use lazaret_aws::fake::{FakeExecutions, FakeFleet, FakeQueues, FakeStore};
+use lazaret_model::crawl::SizeHistogram;
+use lazaret_model::summary::Status;
+use lazaret_model::{
+    Completeness, CrawlId, CrawlResult, ETag, Finding, JobId, JobPlan, ObjectRef, ResultRow, Source, StorageClass,
+    Summary, Totals, Verdict, Window, layout,
+};
+use serde::Serialize;
+
+use crate::cloud::Cloud;
+use crate::console::Console;
+
+pub const RESULTS: &str = "results";
+
+/// Fakes, and a console that remembers.
+pub struct Lab {
+    pub executions: FakeExecutions,
+    pub store: FakeStore,
+    pub queues: FakeQueues,
+    pub fleet: FakeFleet,
+    pub out: Shared,
+    pub err: Shared,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self {
+            executions: FakeExecutions::new(),
+            store: FakeStore::new().with_bucket(RESULTS),
+            queues: FakeQueues::new(),
+            fleet: FakeFleet::new(),
+            out: Shared::default(),
+            err: Shared::default(),
+        }
+    }
+
+    pub fn cloud(&self) -> Cloud {
+        Cloud {
+            executions: Arc::new(self.executions.clone()),
+            store: Arc::new(self.store.clone()),
+            queues: Arc::new(self.queues.clone()),
+            tasks: Arc::new(self.fleet.clone()),
+            results_bucket: RESULTS.into(),
+        }
+    }
+
+    pub fn console(&self) -> Console {
+        Console::new(Box::new(self.out.clone()), Box::new(self.err.clone()))
+    }
+
+    pub async fn start(&self, id: &str) -> JobId {
+        let input = serde_json::json!({"buckets": [{"name": "bucket", "prefix": ""}]});
+        self.executions.start(id, &input).await.expect("a new name");
+        id.parse().expect("an id")
+    }
+
+    pub fn put_json(&self, key: &str, document: &impl Serialize) {
+        self.store.insert(RESULTS, key, serde_json::to_vec(document).expect("JSON"));
+    }
+
+    pub fn put_part(&self, job: &JobId, crawl: &CrawlId, sequence: u64, rows: &[ResultRow]) {
+        let lines = lazaret_model::result::part_to_json_lines(rows).expect("JSON");
+        self.store.insert(RESULTS, &layout::part_key(job, &crawl.packet(sequence)), lines);
+    }
+}
+
+/// What was written to a stream.
+#[derive(Clone, Default)]
+pub struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn time(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+/// A complete job with `infected` of `objects`.
+pub fn summary(id: &str, objects: u64, infected: u64) -> Summary {
+    let window = Window { from: time("2006-03-14T00:00:00Z"), to: time("2026-11-01T00:00:00Z") };
+    Summary {
+        job_id: id.parse().expect("an id"),
+        status: Status::Complete,
+        totals: Totals {
+            crawled: objects,
+            in_window: objects,
+            clean: objects - infected,
+            infected,
+            bytes: objects * 1_000,
+            ..Totals::default()
+        },
+        completeness: Completeness {
+            crawled: objects,
+            in_window: objects,
+            outside_window: 0,
+            rows: objects,
+            packets: 1,
+            parts: 1,
+            duplicates: 0,
+            missing_packets: Vec::new(),
+            complete: true,
+        },
+        window,
+        source: Source::OnDemand,
+        scopes: Vec::new(),
+        sizes: SizeHistogram::default(),
+        agents: 1,
+        started_at: time("2026-11-01T00:00:00Z"),
+        ended_at: time("2026-11-01T00:03:12Z"),
+        report: format!("s3://{RESULTS}/jobs/{id}/report.html"),
+    }
+}
+
+/// The plan of a job with one crawl.
+pub fn plan(job: &JobId, matched: u64, packets: u64) -> JobPlan {
+    let input: lazaret_model::JobInput =
+        serde_json::from_value(serde_json::json!({"buckets": [{"name": "bucket"}]})).expect("an input");
+    let crawl = CrawlResult {
+        crawl_id: CrawlId::new(0, 1),
+        scope: input.buckets[0].clone(),
+        listed: matched + 5,
+        outside_window: 5,
+        matched,
+        matched_bytes: matched * 1_000,
+        archived: 0,
+        packets,
+        packets_sent: packets,
+        largest_bytes: 1_000,
+        sizes: SizeHistogram::default(),
+    };
+    JobPlan { job: input.into_job(job.clone(), time("2026-11-01T00:00:00Z")).expect("a job"), crawls: vec![crawl] }
+}
+
+pub fn row(key: &str, verdict: Verdict) -> ResultRow {
+    ResultRow {
+        object: ObjectRef {
+            bucket: "bucket".into(),
+            key: key.into(),
+            version_id: None,
+            etag: ETag::from("e1"),
+            size: 10,
+            last_modified: time("2026-01-01T00:00:00Z"),
+            storage_class: StorageClass::standard(),
+        },
+        verdict,
+        action: None,
+        scanned_at: time("2026-11-01T00:01:00Z"),
+    }
+}
+
+pub fn infected(threat: &str) -> Verdict {
+    Verdict::Infected {
+        findings: vec![Finding { member: String::new(), threat: threat.into(), engine: "clamav".into() }],
+    }
+}
