@@ -15,15 +15,17 @@ use crate::commands::report::ReportArgs;
 #[command(name = "lazaret", version, after_help = EXIT_CODES)]
 pub struct Cli {
     /// The state machine [default: lazaret-retro-job in the caller's account and region]
-    #[arg(long, global = true, env = "LAZARET_STATE_MACHINE_ARN", value_name = "ARN", hide_env_values = true)]
+    #[arg(long, global = true, env = "LAZARET_STATE_MACHINE_ARN", value_name = "ARN", hide_env_values = true, help_heading = DEPLOYMENT)]
     pub state_machine_arn: Option<String>,
     /// The bucket with the results [default: lazaret-results-<account>-<region> of the state machine]
-    #[arg(long, global = true, env = "LAZARET_RESULTS_BUCKET", value_name = "BUCKET", hide_env_values = true)]
+    #[arg(long, global = true, env = "LAZARET_RESULTS_BUCKET", value_name = "BUCKET", hide_env_values = true, help_heading = DEPLOYMENT)]
     pub results_bucket: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
 
+/// Global options stand under every command: apart from its own.
+const DEPLOYMENT: &str = "Which deployment";
 const EXIT_CODES: &str = "Exit codes: 0 nothing found, 1 infected objects found, 2 an error, or a job that failed, was stopped or is \
                           incomplete; 130 after Ctrl-C while waiting.";
 

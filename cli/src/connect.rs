@@ -15,15 +15,17 @@ use crate::deployment::{CLUSTER, Deployment, NoDeployment, STATE_MACHINE};
 /// If there is none, or AWS can't be asked.
 pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
     let sdk = Sdk::from_env().await;
-    let deployment = match (&cli.command, &cli.state_machine_arn) {
+    // a variable that is set to nothing is not set
+    let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    let deployment = match (&cli.command, named(&cli.state_machine_arn)) {
         // a plan reads buckets and nothing of a deployment: it can be made before there is one
         (Command::Plan(_), _) => Deployment { state_machine_arn: String::new(), results_bucket: String::new() },
-        (_, Some(arn)) => Deployment::new(arn.clone(), cli.results_bucket.clone())?,
+        (_, Some(arn)) => Deployment::new(arn, named(&cli.results_bucket))?,
         (_, None) => {
             let found = sdk.find_state_machine(STATE_MACHINE).await.with_context(|| {
-                format!("the state machine `{STATE_MACHINE}` was looked for and AWS refused (AWS_REGION, AWS_PROFILE?)")
+                format!("looking for the state machine `{STATE_MACHINE}` (are AWS_REGION, AWS_PROFILE and the credentials right?)")
             })?;
-            Deployment::new(found.ok_or(NoDeployment::NotFound)?, cli.results_bucket.clone())?
+            Deployment::new(found.ok_or(NoDeployment::NotFound)?, named(&cli.results_bucket))?
         }
     };
     Ok(Cloud {

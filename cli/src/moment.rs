@@ -20,7 +20,9 @@ pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, BadMoment> {
     let bad = || BadMoment(text.to_owned());
     let text = text.trim();
     if let Some(age) = age(text) {
-        return age.and_then(|age| now.checked_sub(age).ok()).ok_or_else(bad);
+        // to the second below: nobody means the nanoseconds, and the input is read in the console
+        let moment = age.and_then(|age| now.checked_sub(age).ok()).map(Timestamp::as_second);
+        return moment.and_then(|second| Timestamp::from_second(second).ok()).ok_or_else(bad);
     }
     // a date's parser would also take a whole date and time, and drop the time
     if text.len() == "2026-01-31".len() {
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<String, BadMoment> {
-        let now = "2026-11-08T10:20:30Z".parse().expect("a timestamp");
+        let now = "2026-11-08T10:20:30.987654321Z".parse().expect("a timestamp");
         parse(text, now).map(|moment| moment.to_string())
     }
 

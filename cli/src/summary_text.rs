@@ -1,7 +1,7 @@
 //! A job's end, for a person.
 
 use lazaret_model::summary::Status;
-use lazaret_model::{Completeness, Totals};
+use lazaret_model::{Completeness, Failure, Totals};
 
 use crate::escape;
 use crate::record::{FailureView, JobRecord, advice};
@@ -38,7 +38,7 @@ pub fn ended(record: &JobRecord) -> String {
     }
     if let Some(failure) = record.failure() {
         lines.extend(failed(&failure));
-        if record.summary.is_none() {
+        if record.summary.is_none() && may_have_scanned(&failure.name) {
             lines.push(format!("What was scanned until then: lazaret report {}", record.job_id));
         }
     }
@@ -130,6 +130,12 @@ pub fn failed(failure: &FailureView) -> Vec<String> {
     lines
 }
 
+/// Whether the failure comes after the point where agents may have recorded something.
+fn may_have_scanned(failure: &str) -> bool {
+    let before = [Failure::BadInput, Failure::BucketNotFound, Failure::AccessDenied, Failure::NothingToScan];
+    !before.iter().any(|known| known.name() == failure)
+}
+
 /// A Lambda's error arrives as JSON text with its message inside.
 fn cause_text(cause: &str) -> String {
     let message = serde_json::from_str::<serde_json::Value>(cause).ok();
@@ -174,7 +180,7 @@ mod tests {
         let text = ended(&JobRecord::load(&lab.cloud(), &job).await.expect("a record"));
         assert!(text.contains("FAILED") && text.contains("Error: Lazaret.NothingToScan"), "{text}");
         assert!(text.contains("Cause: no object of s3://b/\\u{1b}[2J lies in the window"), "{text}");
-        assert!(text.contains("widen --from"), "{text}");
+        assert!(text.contains("widen --from") && !text.contains("lazaret report"), "{text}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct BarView {
 }
 
 impl BarView {
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         let bar = ProgressBar::new_spinner().with_style(style("{spinner} {prefix} [{elapsed}] {msg}"));
         bar.enable_steady_tick(Duration::from_millis(120));
         Self { bar, scanning: false }
@@ -38,6 +38,10 @@ impl View for BarView {
             ));
             return Ok(());
         };
+        let speed = lines::speed(snapshot, pace);
+        let infected = format!("{} infected", units::count(progress.infected));
+        self.bar.set_message(if speed.is_empty() { infected } else { format!("{infected}, {speed}") });
+        // the message first: the bar would be drawn once with the spinner's
         if !self.scanning {
             self.scanning = true;
             self.bar
@@ -45,9 +49,6 @@ impl View for BarView {
             self.bar.set_length(planned.matched);
         }
         self.bar.set_position(progress.scanned);
-        let speed = lines::speed(snapshot, pace);
-        let infected = format!("{} infected", units::count(progress.infected));
-        self.bar.set_message(if speed.is_empty() { infected } else { format!("{infected}, {speed}") });
         Ok(())
     }
 

@@ -16,14 +16,9 @@ use crate::watch::snapshot::Snapshot;
 const BETWEEN: Duration = Duration::from_secs(3);
 
 /// Writes a line when something changed.
+#[derive(Default)]
 pub struct LineView {
     last: Option<(Instant, String)>,
-}
-
-impl LineView {
-    pub fn new() -> Self {
-        Self { last: None }
-    }
 }
 
 impl View for LineView {

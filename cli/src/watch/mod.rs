@@ -59,7 +59,7 @@ pub async fn until_ended(
     interrupt: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
     let mut view: Box<dyn View + Send> =
-        if console.err_is_terminal { Box::new(BarView::new()) } else { Box::new(LineView::new()) };
+        if console.err_is_terminal { Box::new(BarView::begin()) } else { Box::new(LineView::default()) };
     let ended = poll(cloud, job_id, console, view.as_mut(), interrupt).await;
     view.close();
     ended
