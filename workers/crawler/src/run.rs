@@ -59,13 +59,14 @@ pub async fn run(
     let board = Board { store: Arc::clone(&deps.store), bucket: config.results_bucket.clone(), key };
     let beats = beat(Arc::clone(&deps.callback), config.heartbeat);
     tokio::select! {
+        // an answer that was taken ends the beats too: look at it first
         biased;
+        ending = crawl_and_answer(&config, crawl_id, &deps, &board) => ending,
         () = shutdown => stop(&deps, &board).await,
         _ = beats => {
             info!("Nobody waits for this crawl any more");
             Ok(Ending::Abandoned)
         }
-        ending = crawl_and_answer(&config, crawl_id, &deps, &board) => ending,
     }
 }
 

@@ -24,7 +24,8 @@ const NULL_VERSION: &str = "null";
 /// S3 answers a CopyObject when it is done: 5 GB take about a minute, more where keys are involved.
 const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// S3 through the SDK.
+/// S3 through the SDK. A key of nothing but white space, which S3 allows, is `Permanent` wherever it is named: the SDK takes
+/// it for a missing one. Such an object is listed, and its row can only be an error.
 #[derive(Debug, Clone)]
 pub struct S3Store {
     s3: Client,

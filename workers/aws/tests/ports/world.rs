@@ -1,0 +1,223 @@
+//! A cloud with nothing in it, fake or emulated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::types::{BucketVersioningStatus, StorageClass, VersioningConfiguration};
+use aws_sdk_sqs::types::QueueAttributeName;
+use bytes::Bytes;
+use lazaret_aws::fake::{FakeExecutions, FakeObject, FakeQueues, FakeStore};
+use lazaret_aws::queue::Queues;
+use lazaret_aws::sdk::Sdk;
+use lazaret_aws::{Executions, ObjectStore};
+use lazaret_model::ObjectRef;
+use uuid::Uuid;
+
+/// Where the SDK's half looks.
+const ENDPOINT: &str = "LAZARET_TEST_ENDPOINT";
+
+/// What the owners of buckets, queues and state machines do, which no port does.
+#[async_trait]
+pub trait World: Send + Sync {
+    fn store(&self) -> Arc<dyn ObjectStore>;
+    fn queues(&self) -> Arc<dyn Queues>;
+    /// A new bucket of any name.
+    async fn bucket(&self, versioned: bool) -> String;
+    async fn put(&self, bucket: &str, key: &str, bytes: &'static str);
+    async fn put_archived(&self, bucket: &str, key: &str);
+    /// As its owner deletes it: without a version.
+    async fn remove(&self, bucket: &str, key: &str);
+    /// A new queue of any name, whose messages go to another after two receives. Returns both names.
+    async fn queue(&self) -> (String, String);
+    /// A new state machine whose first state, `Wait for it`, takes longer than any test.
+    async fn executions(&self) -> Arc<dyn Executions>;
+
+    /// The object as a listing shows it.
+    async fn listed(&self, bucket: &str, key: &str) -> ObjectRef {
+        let page = self.store().list_page(bucket, key, None).await.expect("a page");
+        page.objects.into_iter().find(|object| object.key == key).expect("a listed object")
+    }
+}
+
+/// The fakes, and the SDK if there is an endpoint for it.
+pub async fn worlds() -> Vec<Box<dyn World>> {
+    let mut worlds: Vec<Box<dyn World>> = vec![Box::new(Fakes::default())];
+    match std::env::var(ENDPOINT) {
+        Ok(endpoint) => worlds.push(Box::new(Emulator::at(&endpoint).await)),
+        Err(_) => println!("looked at the fakes alone: {ENDPOINT} is not set"),
+    }
+    worlds
+}
+
+fn name(kind: &str) -> String {
+    format!("lazaret-{kind}-{}", Uuid::new_v4())
+}
+
+#[derive(Default)]
+struct Fakes {
+    store: FakeStore,
+    queues: FakeQueues,
+}
+
+#[async_trait]
+impl World for Fakes {
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.store.clone())
+    }
+
+    fn queues(&self) -> Arc<dyn Queues> {
+        Arc::new(self.queues.clone())
+    }
+
+    async fn bucket(&self, versioned: bool) -> String {
+        let bucket = name("bucket");
+        self.store.create_bucket(&bucket, versioned);
+        bucket
+    }
+
+    async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
+        self.store.insert(bucket, key, bytes);
+    }
+
+    async fn put_archived(&self, bucket: &str, key: &str) {
+        self.store.insert_object(bucket, key, FakeObject::new("cold").class("GLACIER"));
+    }
+
+    async fn remove(&self, bucket: &str, key: &str) {
+        self.store.remove(bucket, key);
+    }
+
+    async fn queue(&self) -> (String, String) {
+        let (queue, dead) = (name("queue"), name("dead"));
+        self.queues.create_with_dead_letters(&queue, &dead, 2);
+        (queue, dead)
+    }
+
+    async fn executions(&self) -> Arc<dyn Executions> {
+        Arc::new(FakeMachine(FakeExecutions::new()))
+    }
+}
+
+/// Enters its first state at once, as the emulator's does.
+struct FakeMachine(FakeExecutions);
+
+#[async_trait]
+impl Executions for FakeMachine {
+    async fn start(&self, name: &str, input: &serde_json::Value) -> Result<String, lazaret_aws::ServiceError> {
+        let arn = self.0.start(name, input).await?;
+        self.0.enter(name, "Wait for it");
+        Ok(arn)
+    }
+
+    async fn describe(
+        &self,
+        name: &str,
+    ) -> Result<Option<lazaret_aws::executions::Execution>, lazaret_aws::ServiceError> {
+        self.0.describe(name).await
+    }
+
+    async fn list(&self, limit: usize) -> Result<Vec<lazaret_aws::executions::Execution>, lazaret_aws::ServiceError> {
+        self.0.list(limit).await
+    }
+
+    async fn stop(&self, name: &str, error: &str, cause: &str) -> Result<(), lazaret_aws::ServiceError> {
+        self.0.stop(name, error, cause).await
+    }
+
+    async fn current_state(&self, name: &str) -> Result<Option<String>, lazaret_aws::ServiceError> {
+        self.0.current_state(name).await
+    }
+}
+
+struct Emulator {
+    sdk: Sdk,
+    s3: aws_sdk_s3::Client,
+    sqs: aws_sdk_sqs::Client,
+    sfn: aws_sdk_sfn::Client,
+}
+
+impl Emulator {
+    async fn at(endpoint: &str) -> Self {
+        let local = ["http://127.0.0.1:", "http://localhost:"].iter().any(|start| endpoint.starts_with(start));
+        assert!(local, "{ENDPOINT} must be on this machine, it is {endpoint}");
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).endpoint_url(endpoint);
+        let config = config.region(Region::new("us-east-1")).load().await;
+        let sdk = Sdk::at_endpoint(endpoint).await;
+        Self {
+            s3: sdk.s3_client(),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            sfn: aws_sdk_sfn::Client::new(&config),
+            sdk,
+        }
+    }
+}
+
+#[async_trait]
+impl World for Emulator {
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.sdk.store())
+    }
+
+    fn queues(&self) -> Arc<dyn Queues> {
+        Arc::new(self.sdk.queues())
+    }
+
+    async fn bucket(&self, versioned: bool) -> String {
+        let bucket = name("bucket");
+        self.s3.create_bucket().bucket(&bucket).send().await.expect("a bucket");
+        if versioned {
+            let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+            let enable = self.s3.put_bucket_versioning().bucket(&bucket).versioning_configuration(enabled);
+            enable.send().await.expect("versions");
+        }
+        bucket
+    }
+
+    async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
+        let put = self.s3.put_object().bucket(bucket).key(key).body(Bytes::from_static(bytes.as_bytes()).into());
+        put.send().await.expect("a put");
+    }
+
+    async fn put_archived(&self, bucket: &str, key: &str) {
+        let put = self.s3.put_object().bucket(bucket).key(key).storage_class(StorageClass::Glacier);
+        put.body(Bytes::from_static(b"cold").into()).send().await.expect("a put");
+    }
+
+    async fn remove(&self, bucket: &str, key: &str) {
+        self.s3.delete_object().bucket(bucket).key(key).send().await.expect("a delete");
+    }
+
+    async fn queue(&self) -> (String, String) {
+        let (queue, dead) = (name("queue"), name("dead"));
+        let made = self.sqs.create_queue().queue_name(&dead).send().await.expect("a queue");
+        let attributes = self.sqs.get_queue_attributes().attribute_names(QueueAttributeName::QueueArn);
+        let attributes = attributes.set_queue_url(made.queue_url).send().await.expect("attributes");
+        let arn = attributes.attributes().and_then(|all| all.get(&QueueAttributeName::QueueArn)).expect("an ARN");
+        let redrive = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":"2"}}"#);
+        let make = self.sqs.create_queue().queue_name(&queue).attributes(QueueAttributeName::RedrivePolicy, redrive);
+        make.send().await.expect("a queue");
+        (queue, dead)
+    }
+
+    async fn executions(&self) -> Arc<dyn Executions> {
+        let definition =
+            r#"{"StartAt":"Wait for it","States":{"Wait for it":{"Type":"Wait","Seconds":600,"End":true}}}"#;
+        let make = self.sfn.create_state_machine().name(name("machine")).definition(definition);
+        let made = make.role_arn("arn:aws:iam::000000000000:role/any").send().await.expect("a state machine");
+        Arc::new(self.sdk.executions(&made.state_machine_arn))
+    }
+}
+
+/// Asks until it is so; ten seconds at most.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..100 {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{what} never came");
+}
