@@ -6,7 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, ObjectIdentifier, StorageClass, VersioningConfiguration};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ObjectIdentifier, StorageClass,
+    VersioningConfiguration,
+};
 use futures::StreamExt;
 use jiff::Timestamp;
 use lazaret_aws::sdk::{Sdk, SfnExecutions};
@@ -56,7 +59,15 @@ impl Cloud {
             self.empty(name).await?;
             self.s3.delete_bucket().bucket(name).send().await?;
         }
-        self.s3.create_bucket().bucket(name).send().await.with_context(|| format!("creating {name}"))?;
+        let region = self.s3.config().region().map(ToString::to_string);
+        // the one region that must not be named
+        let elsewhere = region.filter(|region| region != "us-east-1").map(|region| {
+            CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::from(region.as_str()))
+                .build()
+        });
+        let create = self.s3.create_bucket().bucket(name).set_create_bucket_configuration(elsewhere);
+        create.send().await.with_context(|| format!("creating {name}"))?;
         if versioned {
             let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
             self.s3.put_bucket_versioning().bucket(name).versioning_configuration(enabled).send().await?;
