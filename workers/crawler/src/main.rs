@@ -10,6 +10,7 @@ use lazaret_aws::sdk::Sdk;
 use lazaret_crawler::{Config, Deps, Ending, config};
 use lazaret_model::{CrawlId, Failure};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -34,13 +35,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     // any number that no other attempt has
     let crawl_id = CrawlId::new(config.scope_index, uuid::Uuid::new_v4().as_fields().0);
-    tracing::info!(job.id = %config.job_id, crawl.id = %crawl_id, "Crawling `{}`", config.scope.to_string().escape_debug());
+    let span = tracing::info_span!("crawl", job.id = %config.job_id, crawl.id = %crawl_id);
     let deps = Deps { store: Arc::new(sdk.store()), queue: Arc::new(sdk.queue(&queue_url)), callback };
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let shutdown = async move {
         let _ = term.recv().await;
     };
-    Ok(match lazaret_crawler::run(config, crawl_id, deps, shutdown).await? {
+    Ok(match lazaret_crawler::run(config, crawl_id, deps, shutdown).instrument(span).await? {
         Ending::Failed(_) => ExitCode::FAILURE,
         Ending::Answered(_) | Ending::Abandoned | Ending::Stopped => ExitCode::SUCCESS,
     })

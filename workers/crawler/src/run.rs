@@ -57,6 +57,7 @@ pub async fn run(
 ) -> Result<Ending, ServiceError> {
     let key = layout::progress_key(&config.job_id, &format!("crawl-{crawl_id}"));
     let board = Board { store: Arc::clone(&deps.store), bucket: config.results_bucket.clone(), key };
+    info!("Crawling `{}`", config.scope.to_string().escape_debug());
     let beats = beat(Arc::clone(&deps.callback), config.heartbeat);
     tokio::select! {
         // an answer that was taken ends the beats too: look at it first

@@ -14,6 +14,9 @@ use super::{Calls, locked};
 /// Keys on a page of ListObjectsV2.
 const PAGE_KEYS: usize = 1_000;
 
+/// The version id of what was written while the bucket had no versions.
+const NULL_VERSION: &str = "null";
+
 /// An object to be put into a [`FakeStore`].
 #[derive(Debug, Clone)]
 pub struct FakeObject {
@@ -125,6 +128,11 @@ impl FakeStore {
     pub fn create_bucket(&self, bucket: &str, versioned: bool) {
         let new = Bucket { versioned, page_keys: PAGE_KEYS, ..Bucket::default() };
         self.state().buckets.insert(bucket.to_owned(), new);
+    }
+
+    /// From now on the bucket has versions; what is in it already has the version id `null`.
+    pub fn enable_versions(&self, bucket: &str) {
+        self.bucket(bucket, |bucket| bucket.versioned = true);
     }
 
     /// From now on everything in this bucket is forbidden.
@@ -257,8 +265,9 @@ impl State {
 
     fn push(&mut self, bucket: &str, key: &str, version: Version) {
         self.versions += 1;
-        let id = format!("v{:06}", self.versions);
+        let number = self.versions;
         let place = self.buckets.get_mut(bucket).unwrap_or_else(|| panic!("no bucket {bucket}"));
+        let id = if place.versioned { format!("v{number:06}") } else { NULL_VERSION.to_owned() };
         let versions = place.keys.entry(key.to_owned()).or_default();
         if !place.versioned {
             versions.clear();

@@ -143,6 +143,24 @@ async fn tags_go_to_the_pinned_version_or_nowhere() {
     }
 }
 
+/// Objects from before their bucket had versions have the version `null`.
+#[tokio::test]
+async fn an_object_that_is_older_than_its_buckets_versions_is_pinned_and_wholly_deleted() {
+    for world in worlds().await {
+        let store = world.store();
+        let (bucket, target) = (world.bucket(false).await, world.bucket(false).await);
+        world.put(&bucket, "key", "old").await;
+        world.enable_versions(&bucket).await;
+        let old = pinned(world.as_ref(), &bucket, "key").await;
+        store.put_tags(&old, &[tag("a", "1")]).await.expect("tagged");
+        assert_eq!(store.tags(&old).await, Ok(vec![tag("a", "1")]));
+        store.copy(&old, &target, "key", &[]).await.expect("copied");
+        store.delete(&old).await.expect("deleted");
+        assert_eq!(read(store.as_ref(), &old).await, Err(StoreError::NotFound));
+        assert_eq!(store.get(&bucket, "key").await, Ok(None));
+    }
+}
+
 #[tokio::test]
 async fn a_put_holds_to_its_condition() {
     for world in worlds().await {

@@ -25,6 +25,7 @@ pub trait World: Send + Sync {
     fn queues(&self) -> Arc<dyn Queues>;
     /// A new bucket of any name.
     async fn bucket(&self, versioned: bool) -> String;
+    async fn enable_versions(&self, bucket: &str);
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str);
     async fn put_archived(&self, bucket: &str, key: &str);
     /// As its owner deletes it: without a version.
@@ -75,6 +76,10 @@ impl World for Fakes {
         let bucket = name("bucket");
         self.store.create_bucket(&bucket, versioned);
         bucket
+    }
+
+    async fn enable_versions(&self, bucket: &str) {
+        self.store.enable_versions(bucket);
     }
 
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
@@ -169,11 +174,15 @@ impl World for Emulator {
         let bucket = name("bucket");
         self.s3.create_bucket().bucket(&bucket).send().await.expect("a bucket");
         if versioned {
-            let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-            let enable = self.s3.put_bucket_versioning().bucket(&bucket).versioning_configuration(enabled);
-            enable.send().await.expect("versions");
+            self.enable_versions(&bucket).await;
         }
         bucket
+    }
+
+    async fn enable_versions(&self, bucket: &str) {
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let enable = self.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
+        enable.send().await.expect("versions");
     }
 
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
