@@ -138,6 +138,11 @@ export class JobFunctions extends Construct {
             arns.results('jobs/*/report.html'),
           ],
         },
+        {
+          why: 'Deletes the parts of crawls that do not count.',
+          actions: ['s3:DeleteObject'],
+          resources: [arns.results('jobs/*/parts/*')],
+        },
       ],
     });
 

@@ -7,6 +7,31 @@ use lazaret_model::{CrawlId, JobPlan, PacketId, layout};
 
 use crate::error::FunctionError;
 
+/// Deletes the parts of void crawls: rows of archived objects that an attempt wrote before Step Functions gave it up. Without
+/// the plan, which goes with the tear-down, nobody could tell them from the others.
+///
+/// # Errors
+/// Those of the store.
+pub async fn remove_void(store: &dyn ObjectStore, bucket: &str, plan: &JobPlan) -> Result<(), FunctionError> {
+    let job = &plan.job.job_id;
+    let prefix = layout::parts_prefix(job);
+    let mut next: Option<String> = None;
+    loop {
+        let page = store.list_page(bucket, &prefix, next.as_deref()).await;
+        let page = page.map_err(FunctionError::store("listing the parts"))?;
+        let void = |key: &&String| layout::packet_of_part(job, key).is_some_and(|packet| !plan.accepts(&packet));
+        let keys: Vec<String> = page.objects.iter().map(|object| &object.key).filter(void).cloned().collect();
+        if !keys.is_empty() {
+            let deleted = store.delete_keys(bucket, &keys).await;
+            deleted.map_err(FunctionError::store("deleting the parts of void crawls"))?;
+        }
+        next = page.next;
+        if next.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// A bit for each packet of a plan: a million packets take 125 kB.
 #[derive(Debug)]
 pub struct Parts {
