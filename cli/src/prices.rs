@@ -2,8 +2,8 @@
 //!
 //! Each constant names the page of AWS that lists it. Other regions ask up to a third more.
 
-/// The month that the constants are of: Fargate, public addresses and Step Functions were compared with rate tables published in
-/// it (cloudburn.io, wring.co, vantage.sh, which quote AWS's pages); the others had not changed for years then.
+/// The month that the constants are of. Fargate, public addresses and Step Functions were compared with rate tables published in
+/// it that quote AWS's pages; the others are from memory and were not compared: AWS's own pages could not be read from here.
 pub const AS_OF: &str = "2026-03";
 pub const REGION: &str = "us-east-1";
 
