@@ -8,6 +8,7 @@ export CARGO_TERM_COLOR ?= auto
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PROGRAMS := $(TARGET)/debug
 PYTHON := .venv/bin/python
+LOCAL := $(abspath $(or $(LAZARET_LOCAL_DIR),.local))
 # Chosen by name with --workspace, not by --package: cargo would build the AWS SDK a second time, with that package's features alone.
 E2E := $(basename $(notdir $(wildcard tests/e2e/tests/*.rs)))
 
@@ -24,9 +25,9 @@ setup: .local/stamps/apt .venv/stamp cdk/node_modules/stamp tests/browser/node_m
 	local/install-packages $<
 	mkdir -p $(@D) && touch $@
 
-.venv/stamp: local/requirements.txt
+.venv/stamp: local/requirements.txt | .local/stamps/apt
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r local/requirements.txt
 	touch $@
 
 %/node_modules/stamp: %/package-lock.json
@@ -53,14 +54,14 @@ local-down: ## stops the local cloud
 # Real definitions if LAZARET_DEFINITIONS_DIR names them, else a small set that knows only the test files.
 .PHONY: definitions
 definitions: build
-	if [ -z "$${LAZARET_DEFINITIONS_DIR:-}" ]; then $(PROGRAMS)/lazaret-test-definitions .local/definitions; fi
+	if [ -z "$${LAZARET_DEFINITIONS_DIR:-}" ]; then $(PROGRAMS)/lazaret-test-definitions $(LOCAL)/definitions; fi
 
 .PHONY: demo
 demo: ## a whole job over two buckets of real files
 	trap '$(MAKE) --no-print-directory local-down' EXIT
 	$(MAKE) --no-print-directory local-up
-	. .local/env
-	LAZARET_TEST_DEFINITIONS=$(if $(LAZARET_DEFINITIONS_DIR),0,1) $(PROGRAMS)/lazaret-demo .local/demo
+	. $(LOCAL)/env
+	LAZARET_TEST_DEFINITIONS=$(if $(LAZARET_DEFINITIONS_DIR),0,1) $(PROGRAMS)/lazaret-demo $(LOCAL)/demo
 
 # ---- tests ----
 
@@ -96,6 +97,6 @@ test-e2e: ## whole jobs on the local cloud, started once
 	cargo test --workspace --no-run --locked $(addprefix --test ,ports $(E2E))
 	trap '$(MAKE) --no-print-directory local-down' EXIT
 	$(MAKE) --no-print-directory local-up
-	. .local/env
+	. $(LOCAL)/env
 	LAZARET_TEST_ENDPOINT="$$AWS_ENDPOINT_URL" cargo test --workspace --locked --test ports
 	cargo test --workspace --locked $(addprefix --test ,$(E2E)) -- --test-threads=1 --nocapture

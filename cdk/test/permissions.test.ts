@@ -144,7 +144,7 @@ describe('a function', () => {
   });
 
   it('that tears down deletes temporary objects, jobs’ queues and our own tasks', () => {
-    assert.deepEqual(on('Functionsteardown', 's3:DeleteObject'), [`${RESULTS}/work/*`]);
+    assert.deepEqual(on('Functionsteardown', 's3:DeleteObject'), [`${RESULTS}/jobs/*/parts/*`, `${RESULTS}/work/*`]);
     assert.deepEqual(on('Functionsteardown', 'sqs:DeleteQueue'), [JOB_QUEUES]);
     assert.deepEqual(on('Functionsteardown', 'ecs:StopTask'), [
       `arn:<AWS::Partition>:ecs:${REGION}:${ACCOUNT}:task/lazaret/*`,

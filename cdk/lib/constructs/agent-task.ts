@@ -67,6 +67,8 @@ function agentPermissions(settings: Settings, arns: Arns): Permission[] {
         's3:GetObjectVersionTagging',
         's3:PutObjectTagging',
         's3:PutObjectVersionTagging',
+        's3:DeleteObjectTagging',
+        's3:DeleteObjectVersionTagging',
         's3:DeleteObject',
         's3:DeleteObjectVersion',
       ],

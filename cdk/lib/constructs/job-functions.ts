@@ -120,8 +120,8 @@ export class JobFunctions extends Construct {
     });
 
     this.report = create('report', 'Totals, findings, the HTML page and the proof of completeness', {
-      // up to 1 GiB of findings, and the CPUs that come with it: it reads every row of the job
-      memoryMiB: 4096,
+      // up to 1 GiB of findings, 16 bytes for each object of a crawl, and the CPUs that come with it: it reads every row
+      memoryMiB: 10240,
       permissions: [
         listResults(arns),
         {
@@ -138,11 +138,6 @@ export class JobFunctions extends Construct {
             arns.results('jobs/*/report.html'),
           ],
         },
-        {
-          why: 'Deletes the parts of crawls that do not count.',
-          actions: ['s3:DeleteObject'],
-          resources: [arns.results('jobs/*/parts/*')],
-        },
       ],
     });
 
@@ -154,6 +149,16 @@ export class JobFunctions extends Construct {
           why: 'Empties the work folder of any job.',
           actions: ['s3:DeleteObject'],
           resources: [arns.results('work/*')],
+        },
+        {
+          why: 'Reads which crawls of a job count.',
+          actions: ['s3:GetObject'],
+          resources: [arns.results('work/*/plan.json')],
+        },
+        {
+          why: 'Deletes the parts of crawls that do not count.',
+          actions: ['s3:DeleteObject'],
+          resources: [arns.results('jobs/*/parts/*')],
         },
         {
           why: 'Deletes the queues of any job.',

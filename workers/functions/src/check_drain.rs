@@ -10,6 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lazaret_aws::objects::PutCondition;
 use lazaret_aws::queue::{Depth, Message, Queues};
+use lazaret_aws::tasks::RunningTask;
 use lazaret_aws::{ObjectStore, Queue, ServiceError, StoreError, TaskFleet};
 use lazaret_model::drain::{self, DrainDecision, DrainFacts, DrainMemory};
 use lazaret_model::result::part_to_json_lines;
@@ -100,11 +101,13 @@ impl CheckDrain {
         } else {
             Parts::list(&*self.store, &self.results_bucket, &plan).await?.present()
         };
-        let (decision, memory) = decide(DrainFacts { packets, parts, agents }, depth, input.memory);
+        let hidden = depth.in_flight + depth.delayed;
+        let facts = DrainFacts { packets, parts, agents, visible: depth.visible, hidden };
+        let (decision, memory) = drain::decide(facts, input.memory);
         let batches = match decision {
             DrainDecision::Relaunch => {
-                let missing = u32::try_from(packets - parts).unwrap_or(u32::MAX);
-                fleet::batches(missing.min(input.agents.max(1)).min(self.settings.max_agents))
+                let wanted = u32::try_from((packets - parts).max(depth.visible)).unwrap_or(u32::MAX);
+                fleet::batches(wanted.min(input.agents.max(1)).min(self.settings.max_agents))
             }
             DrainDecision::Drained | DrainDecision::Wait | DrainDecision::Stuck => Vec::new(),
         };
@@ -117,7 +120,7 @@ impl CheckDrain {
             decision,
             memory,
             batches,
-            wait_seconds: wait_seconds(self.settings.poll_seconds, input.looks),
+            wait_seconds: wait_seconds(self.settings.poll_seconds, input.looks, memory.launches_without_progress),
             parts,
             packets,
             agents_running: agents,
@@ -126,7 +129,9 @@ impl CheckDrain {
 
     async fn agents(&self, job: &JobId) -> Result<u64, FunctionError> {
         let tasks = self.fleet.running(job.as_str()).await?;
-        Ok(tasks.iter().filter(|task| task.family == self.settings.agent_family).count() as u64)
+        // one of an unknown family was launched just now, when nothing but agents is launched
+        let is_agent = |task: &RunningTask| task.family.is_empty() || task.family == self.settings.agent_family;
+        Ok(tasks.iter().filter(|task| is_agent(task)).count() as u64)
     }
 
     async fn record_dead_letters(
@@ -188,17 +193,6 @@ fn rows_of_given_up(packet: &WorkPacket, now: Timestamp) -> Vec<ResultRow> {
     packet.objects.iter().map(row).collect()
 }
 
-/// As [`drain::decide`]; but while all that is left is in the hands of agents that are gone, new ones would find nothing:
-/// SQS shows those packets again when their visibility ends, and until then there is only waiting.
-fn decide(facts: DrainFacts, depth: Depth, memory: DrainMemory) -> (DrainDecision, DrainMemory) {
-    let (decision, next) = drain::decide(facts, memory);
-    let hidden = depth.visible == 0 && depth.in_flight + depth.delayed > 0;
-    match decision {
-        DrainDecision::Relaunch | DrainDecision::Stuck if hidden => (DrainDecision::Wait, memory),
-        _ => (decision, next),
-    }
-}
-
 async fn depth(queue: &dyn Queue) -> Result<Depth, FunctionError> {
     or_if_gone(queue.depth().await, Depth::default())
 }
@@ -211,12 +205,16 @@ fn or_if_gone<T>(answer: Result<T, ServiceError>, gone: T) -> Result<T, Function
     }
 }
 
-fn wait_seconds(poll_seconds: f64, looks: u32) -> u64 {
+/// Longer from look to look; and twice as long after each launch that brought nothing, so that an outage of minutes does not use
+/// the launches up.
+fn wait_seconds(poll_seconds: f64, looks: u32, launches_without_progress: u32) -> u64 {
     if looks >= MANY_LOOKS {
         return WAIT_SECONDS_AFTER_MANY_LOOKS;
     }
-    let exponent = i32::try_from(looks).unwrap_or(i32::MAX);
-    (poll_seconds * WAIT_GROWTH.powi(exponent)).ceil().clamp(1.0, WAIT_SECONDS) as u64
+    let power = |base: f64, exponent: u32| poll_seconds * base.powi(i32::try_from(exponent).unwrap_or(i32::MAX));
+    let patience = power(2.0, launches_without_progress.saturating_sub(1));
+    power(WAIT_GROWTH, looks).min(WAIT_SECONDS).max(patience).ceil().clamp(1.0, WAIT_SECONDS_AFTER_MANY_LOOKS as f64)
+        as u64
 }
 
 #[cfg(test)]
@@ -225,19 +223,16 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_minute_and_to_five_after_hours() {
-        let waits: Vec<u64> = [0, 1, 2, 3, 6, 20, 499, 500, u32::MAX].map(|looks| wait_seconds(5.0, looks)).to_vec();
-        assert_eq!(waits, [5, 8, 12, 17, 57, 60, 60, 300, 300]);
-        assert_eq!(wait_seconds(0.0, 3), 1);
+        let wait = |looks| wait_seconds(5.0, looks, 0);
+        assert_eq!([0, 1, 2, 3, 6, 20, 499, 500, u32::MAX].map(wait), [5, 8, 12, 17, 57, 60, 60, 300, 300]);
+        assert_eq!(wait_seconds(0.0, 3, 0), 1);
     }
 
     #[test]
-    fn packets_in_dead_hands_are_waited_for() {
-        let facts = DrainFacts { packets: 2, parts: 1, agents: 0 };
-        let memory = DrainMemory { parts_at_launch: 1, launches_without_progress: 3 };
-        let hidden = Depth { visible: 0, in_flight: 1, delayed: 0 };
-        assert_eq!(decide(facts, hidden, memory), (DrainDecision::Wait, memory));
-        let shown = Depth { visible: 1, ..hidden };
-        assert_eq!(decide(facts, shown, memory).0, DrainDecision::Stuck);
-        assert_eq!(decide(facts, Depth::default(), DrainMemory::default()).0, DrainDecision::Relaunch);
+    fn launches_that_bring_nothing_are_further_and_further_apart() {
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 7].map(|launches| wait_seconds(10.0, 0, launches)),
+            [10, 20, 40, 80, 160, 300, 300]
+        );
     }
 }

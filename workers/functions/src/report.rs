@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::error::FunctionError;
-use crate::{parts, work};
+use crate::work;
 
 /// Parts that are read at once: about 40 MB of rows, and 1,000 parts of 100 KB a second in a large Lambda.
 const CONCURRENT: usize = 64;
@@ -62,7 +62,6 @@ impl Report {
         let (store, bucket) = (&*self.store, self.results_bucket.as_str());
         work::write(store, bucket, &layout::findings_key(job), findings.lines, "application/x-ndjson").await?;
         work::write(store, bucket, &layout::html_key(job), html.into_bytes(), "text/html; charset=utf-8").await?;
-        parts::remove_void(store, bucket, &plan).await?;
         // the last one: where there is a summary, there is the rest
         work::write_json(store, bucket, &layout::summary_key(job), &summary).await?;
         info!(

@@ -1,4 +1,5 @@
-//! Leave nothing behind: tasks first, since they use the queues and write objects; then queues, then `work/<job>/`.
+//! Leave nothing behind: tasks first, since they use the queues and write objects; then queues, the parts of void crawls,
+//! and `work/<job>/`.
 //!
 //! Runs as the last step of a job, and again for every execution that ended in another way; both at once do no harm.
 
@@ -9,12 +10,13 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use lazaret_aws::queue::Queues;
 use lazaret_aws::{ObjectStore, TaskFleet};
-use lazaret_model::{JobId, layout};
+use lazaret_model::{JobId, JobPlan, layout};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::error::FunctionError;
+use crate::parts;
 
 /// Tasks that are told to stop at once: StopTask's rate is 100 in a burst, 40 sustained.
 const CONCURRENT: usize = 8;
@@ -87,6 +89,7 @@ impl TearDown {
         loop {
             self.stop_tasks(&job, &mut asked, deadline).await?;
             output.queues_deleted += self.delete_queues(&job).await?;
+            self.delete_void_parts(&job).await?;
             output.objects_deleted += self.delete_work(&job).await?;
             // a launch that was under way when we came may show only now
             if self.fleet.running(job.as_str()).await?.is_empty() {
@@ -141,6 +144,22 @@ impl TearDown {
             }
         }
         Ok(deleted)
+    }
+
+    /// Parts of crawls that don't count; only the plan tells them from the others, and it goes next. Where there is no plan, or
+    /// no longer, every part stays: a row too many is better than one too few.
+    async fn delete_void_parts(&self, job: &JobId) -> Result<(), FunctionError> {
+        let (store, bucket) = (&*self.store, self.results_bucket.as_str());
+        let stored = store.get(bucket, &layout::plan_key(job)).await;
+        let stored = stored.map_err(FunctionError::store("reading the plan"))?;
+        match stored.map(|stored| serde_json::from_slice::<JobPlan>(&stored.bytes)) {
+            Some(Ok(plan)) => parts::remove_void(store, bucket, &plan).await,
+            Some(Err(error)) => {
+                warn!(job.id = %job, %error, "The plan can't be read: parts of void crawls stay");
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     async fn delete_work(&self, job: &JobId) -> Result<u64, FunctionError> {

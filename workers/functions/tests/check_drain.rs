@@ -6,7 +6,7 @@ use lazaret_aws::Queue;
 use lazaret_aws::StoreError;
 use lazaret_aws::fake::{FailingStore, FakeQueue};
 use lazaret_functions::check_drain::Output;
-use lazaret_model::drain::{DrainDecision, DrainMemory};
+use lazaret_model::drain::{DrainDecision, DrainMemory, RELAUNCHES_WITHOUT_PROGRESS};
 use lazaret_model::{CrawlId, Failure, JobPlan};
 use world::{FAMILY, World, clean, infected, look, now, packet, plan, row};
 
@@ -24,7 +24,7 @@ async fn decide(world: &World) -> Output {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_part_is_there_and_the_job_is_drained_whatever_runs_still() {
+async fn every_part_is_there_and_the_job_is_drained_though_an_agent_still_idles() {
     let plan = plan(2, 1);
     let (world, ..) = open(&plan);
     world.fleet.start("job-1", FAMILY);
@@ -34,6 +34,33 @@ async fn every_part_is_there_and_the_job_is_drained_whatever_runs_still() {
     let output = decide(&world).await;
     assert_eq!((output.decision, output.parts, output.packets), (DrainDecision::Drained, 2, 2));
     assert_eq!((output.agents_running, output.batches.len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_whose_message_is_left_has_actions_to_be_taken_up() {
+    let plan = plan(1, 1);
+    let (world, queue, _) = open(&plan);
+    world.put_rows(&plan, 0, &[row("a", infected())]);
+    queue.push(packet(&plan, 0, &["a"]));
+    let minute = std::time::Duration::from_secs(60);
+    queue.receive(1, std::time::Duration::ZERO, minute).await.expect("an open queue");
+    let output = decide(&world).await;
+    assert_eq!(
+        (output.decision, output.parts),
+        (DrainDecision::Wait, 1),
+        "its agent died, or is moving the object now"
+    );
+    tokio::time::sleep(minute * 2).await;
+    let output = decide(&world).await;
+    assert_eq!((output.decision, output.batches), (DrainDecision::Relaunch, vec![1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_not_described_yet_is_an_agent() {
+    let plan = plan(1, 1);
+    let (world, ..) = open(&plan);
+    world.fleet.start("job-1", "");
+    assert_eq!(decide(&world).await.decision, DrainDecision::Wait);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +99,7 @@ async fn launches_without_a_new_part_end_as_stuck() {
     let plan = plan(2, 1);
     let (world, ..) = open(&plan);
     let mut input = look(1);
-    for launches in 1..=3 {
+    for launches in 1..=RELAUNCHES_WITHOUT_PROGRESS {
         let output = world.check_drain().handle(input.clone(), now()).await.expect("a look");
         assert_eq!(output.decision, DrainDecision::Relaunch);
         assert_eq!(output.memory, DrainMemory { parts_at_launch: 0, launches_without_progress: launches });

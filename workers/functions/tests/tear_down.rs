@@ -10,7 +10,7 @@ use lazaret_aws::fake::FakeFleet;
 use lazaret_aws::tasks::{RunningTask, TaskFleet};
 use lazaret_aws::{ServiceError, StoreError};
 use lazaret_functions::tear_down::{EventDetail, Input, Output, TearDown};
-use lazaret_model::{Failure, layout};
+use lazaret_model::{CrawlId, Failure, layout};
 use world::{FAMILY, RESULTS, World, clean, job, plan};
 
 fn step() -> Input {
@@ -158,4 +158,19 @@ async fn a_task_that_was_launched_late_is_stopped_whenever_it_shows() {
         assert_eq!(world.fleet.running("job-1").await.expect("a cluster"), [], "look {at_look}");
         assert_eq!(output.tasks_stopped, 3, "look {at_look}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_of_crawls_that_do_not_count_go_while_the_plan_can_still_tell_them() {
+    let (world, plan) = (World::new(), plan(1, 1));
+    world.put_plan(&plan);
+    world.put_rows(&plan, 0, &clean(&["a"]));
+    let mut void = plan.clone();
+    void.crawls[0].crawl_id = CrawlId::new(0, 0xdead);
+    world.put_rows(&void, 0, &clean(&["a"]));
+    tear_down(&world, step()).await;
+    let kept = layout::part_key(&job().job_id, &plan.crawls[0].crawl_id.packet(0));
+    assert_eq!(world.store.keys(RESULTS, "jobs/"), [kept.clone()]);
+    tear_down(&world, step()).await;
+    assert_eq!(world.store.keys(RESULTS, "jobs/"), [kept], "without a plan every part stays");
 }

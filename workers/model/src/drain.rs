@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Times that agents are launched anew without one more part being written, before the job is called stuck. A lone crash
-/// costs one; three in a row without progress is a fault that a fourth would meet too.
-pub const RELAUNCHES_WITHOUT_PROGRESS: u32 = 3;
+/// Times that agents are launched anew without one more part being written, before the job is called stuck. More than the five
+/// receives after which a packet goes to the dead letters: a packet that kills every agent is given up, not the job.
+pub const RELAUNCHES_WITHOUT_PROGRESS: u32 = 6;
 
 /// What was seen of the queue, the fleet and the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct DrainFacts {
     pub parts: u64,
     /// Agents of this job that are not stopped.
     pub agents: u64,
+    /// Messages that an agent could receive now.
+    pub visible: u64,
+    /// Messages that are in an agent's hands, or were when it died.
+    pub hidden: u64,
 }
 
 /// What the loop carries from one look to the next.
@@ -30,9 +34,9 @@ pub struct DrainMemory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DrainDecision {
-    /// Every packet has its part.
+    /// Every packet has its part, and no message is left: what was to be done with the objects is done.
     Drained,
-    /// Agents are at work: look again later.
+    /// Agents are at work, or what is left is in the hands of agents that died and will show again: look again later.
     Wait,
     /// No agent is left and packets remain: launch agents again.
     Relaunch,
@@ -41,11 +45,15 @@ pub enum DrainDecision {
 }
 
 /// Decides, and says what to remember.
+///
+/// A part is written before the actions that it names, and the message is deleted after them: a job with all its parts and a message
+/// left still has an infected object to move.
 pub fn decide(facts: DrainFacts, memory: DrainMemory) -> (DrainDecision, DrainMemory) {
-    if facts.parts >= facts.packets {
+    if facts.parts >= facts.packets && facts.visible + facts.hidden == 0 {
         return (DrainDecision::Drained, memory);
     }
-    if facts.agents > 0 {
+    // new agents would find nothing in a queue whose messages are all hidden
+    if facts.agents > 0 || facts.visible == 0 && facts.hidden > 0 {
         return (DrainDecision::Wait, memory);
     }
     let launches = if facts.parts > memory.parts_at_launch { 1 } else { memory.launches_without_progress + 1 };
@@ -60,7 +68,7 @@ mod tests {
     use super::*;
 
     fn facts(parts: u64, agents: u64) -> DrainFacts {
-        DrainFacts { packets: 10, parts, agents }
+        DrainFacts { packets: 10, parts, agents, visible: 10 - parts, hidden: 0 }
     }
 
     #[test]
@@ -69,6 +77,23 @@ mod tests {
         assert_eq!(decide(facts(10, 0), memory).0, DrainDecision::Drained);
         assert_eq!(decide(facts(9, 1), memory).0, DrainDecision::Wait);
         assert_eq!(decide(facts(9, 0), memory).0, DrainDecision::Relaunch);
+    }
+
+    #[test]
+    fn a_message_that_is_left_still_names_actions_to_be_done() {
+        let memory = DrainMemory::default();
+        let in_hand = DrainFacts { hidden: 1, ..facts(10, 1) };
+        assert_eq!(decide(in_hand, memory).0, DrainDecision::Wait);
+        assert_eq!(decide(DrainFacts { agents: 0, ..in_hand }, memory).0, DrainDecision::Wait);
+        assert_eq!(decide(DrainFacts { visible: 1, ..facts(10, 0) }, memory).0, DrainDecision::Relaunch);
+    }
+
+    #[test]
+    fn packets_in_dead_hands_are_waited_for() {
+        let memory = DrainMemory { parts_at_launch: 9, launches_without_progress: RELAUNCHES_WITHOUT_PROGRESS };
+        let hidden = DrainFacts { visible: 0, hidden: 1, ..facts(9, 0) };
+        assert_eq!(decide(hidden, memory), (DrainDecision::Wait, memory));
+        assert_eq!(decide(facts(9, 0), memory).0, DrainDecision::Stuck);
     }
 
     #[test]
