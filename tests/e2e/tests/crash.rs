@@ -50,6 +50,7 @@ async fn assert_complete(cloud: &Cloud, job_id: &str, bucket: &str, specimens: &
         differences.len(),
         &differences[..differences.len().min(10)]
     );
+    assert_eq!(report["totals"]["actionsFailed"], 0, "what an agent left undone was taken up");
     let infected = specimens.iter().filter(|s| s.expected == Expected::Infected).count();
     let quarantined = cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing");
     assert_eq!(quarantined.len(), infected, "each infected object stands in quarantine once");
@@ -100,6 +101,31 @@ async fn an_agent_killed_between_packets_loses_nothing_and_others_take_over() {
     for agent in agents {
         workers::kill(agent).expect("killed");
     }
+
+    assert_complete(&cloud, &job_id, bucket, &specimens).await;
+}
+
+#[tokio::test]
+async fn an_agent_killed_after_its_last_verdict_leaves_no_infected_object_where_it_was() {
+    let cloud = Cloud::from_env().await.expect("a local cloud");
+    let bucket = "e2e-crash-last";
+    cloud.fresh_bucket(bucket, true).await.expect("a bucket");
+    let specimens: Vec<_> =
+        (0..150).map(|n| Specimen::new(format!("{n:03}.com"), corpus::eicar(), Expected::Infected)).collect();
+    cloud.fill(bucket, &specimens).await.expect("filled");
+
+    let job_id = cli::start_job(&[bucket], &[]).await.expect("started");
+    let job: JobId = job_id.parse().expect("an id");
+    until("the part", || async {
+        let parts = cloud.keys(&cloud.results_bucket, &layout::parts_prefix(&job)).await.expect("a listing");
+        (!parts.is_empty()).then_some(())
+    })
+    .await;
+    for agent in workers::of_job(&job_id, "lazaret-agent") {
+        workers::kill(agent).expect("killed");
+    }
+    let moved = cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing").len();
+    assert!(moved < specimens.len(), "the agent was too fast for this test: it had moved everything");
 
     assert_complete(&cloud, &job_id, bucket, &specimens).await;
 }
