@@ -8,26 +8,40 @@ use tracing::warn;
 use crate::retry;
 
 /// Does what the row says is to be done; the object's tags are named as `keys` says. A row without an action is a `Done`.
-pub async fn act(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow) -> ActionOutcome {
-    let result = match row.action.as_ref().map(|action| &action.kind) {
+///
+/// # Errors
+/// If a step failed. Where the error is retryable the action may be begun anew; else [`give_up`] says what the row becomes.
+pub async fn act(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow) -> Result<ActionOutcome, ActError> {
+    match row.action.as_ref().map(|action| &action.kind) {
         None => Ok(ActionOutcome::Done),
         Some(ActionKind::Tag) => tag(store, keys, row).await,
         Some(ActionKind::Move { to_bucket, to_key }) => quarantine(store, keys, row, to_bucket, to_key).await,
         Some(ActionKind::Delete) => delete(store, row).await,
-    };
-    let outcome = result.unwrap_or_else(|failed| ActionOutcome::Failed(failed.to_string()));
-    if let ActionOutcome::Failed(why) = &outcome {
-        warn!(
-            object.bucket = %row.object.bucket, object.key = %row.object.key.escape_debug(), verdict = row.verdict.name(),
-            why = %why.escape_debug(), "An action failed"
-        );
     }
-    outcome
 }
 
-/// A step that failed for good, after its retries.
+/// The outcome of an action that failed and is not tried again. What should have left its bucket and did not is tagged, as far
+/// as that goes: a `Clean` of an earlier scan must not stand on it.
+pub async fn give_up(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow, failed: &ActError) -> ActionOutcome {
+    let instead = match row.action.as_ref().map(|action| &action.kind) {
+        Some(ActionKind::Move { .. } | ActionKind::Delete) => match tag(store, keys, row).await {
+            Ok(ActionOutcome::Done) => "; it is tagged instead".to_owned(),
+            Ok(_) => "; it is no longer there to be tagged".to_owned(),
+            Err(error) => format!("; nor could it be tagged: {error}"),
+        },
+        Some(ActionKind::Tag) | None => String::new(),
+    };
+    let why = format!("{failed}{instead}");
+    warn!(
+        object.bucket = %row.object.bucket, object.key = %row.object.key.escape_debug(), verdict = row.verdict.name(),
+        why = %why.escape_debug(), "An action failed"
+    );
+    ActionOutcome::Failed(why)
+}
+
+/// A step that failed, after its retries.
 #[derive(Debug, thiserror::Error)]
-enum ActError {
+pub enum ActError {
     #[error("reading its tags: {0}")]
     ReadTags(#[source] StoreError),
     #[error("writing its tags: {0}")]
@@ -42,6 +56,21 @@ enum ActError {
     DeleteMoved(#[source] StoreError),
     #[error("deleting it: {0}")]
     Delete(#[source] StoreError),
+}
+
+impl ActError {
+    /// Whether a later delivery of the packet may fare better.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::NoRoomForTags => false,
+            Self::ReadTags(error)
+            | Self::WriteTags(error)
+            | Self::Copy(error)
+            | Self::Look(error)
+            | Self::DeleteMoved(error)
+            | Self::Delete(error) => error.retryable(),
+        }
+    }
 }
 
 /// Whether the version that was scanned is no longer there.

@@ -2,10 +2,11 @@
 
 use futures::StreamExt;
 use lazaret_aws::ObjectStore;
-use lazaret_model::{ActionOutcome, WorkPacket};
+use lazaret_model::{ActionOutcome, ResultRow, WorkPacket};
 use tokio::sync::Semaphore;
+use tracing::warn;
 
-use crate::act::act;
+use crate::act::{act, give_up};
 use crate::policies::PolicyBook;
 use crate::record::{Part, Parts, RecordError};
 
@@ -22,17 +23,32 @@ pub struct Confirm<'a> {
     pub actions: &'a Semaphore,
     /// The most that one packet takes of them.
     pub actions_at_once: usize,
+    /// The packet does not come again: what fails now has failed for good.
+    pub last_delivery: bool,
 }
 
 impl Confirm<'_> {
     /// Acts on all that is pending and writes the outcomes, until nothing is pending in what lies in S3.
+    ///
+    /// # Errors
+    /// `Unfinished` if an action failed for a reason that passes: its row stays pending for the next delivery, all others are
+    /// written.
     pub async fn settle(&self, packet: &WorkPacket, mut part: Part) -> Result<Part, RecordError> {
         for _ in 0..ROUNDS {
-            if !part.rows.iter().any(is_pending) {
+            let pending = part.rows.iter().filter(|row| is_pending(row)).count();
+            if pending == 0 {
                 return Ok(part);
             }
             self.act_on_all(&mut part).await;
-            part = self.parts.update(packet, part).await?;
+            let unfinished = part.rows.iter().filter(|row| is_pending(row)).count();
+            if unfinished < pending {
+                part = self.parts.update(packet, part).await?;
+            }
+            // another agent may have finished them meanwhile
+            let unfinished = if unfinished == 0 { 0 } else { part.rows.iter().filter(|row| is_pending(row)).count() };
+            if unfinished > 0 {
+                return Err(RecordError::Unfinished(unfinished));
+            }
         }
         if part.rows.iter().any(is_pending) { Err(RecordError::Conflicts) } else { Ok(part) }
     }
@@ -41,16 +57,32 @@ impl Confirm<'_> {
         futures::stream::iter(part.rows.iter_mut().filter(|row| is_pending(row)))
             .for_each_concurrent(self.actions_at_once, async |row| {
                 let _turn = self.actions.acquire().await.expect("never closed");
-                let policies = self.policies.current();
-                let outcome = act(self.store, &policies.of(&row.object.bucket).tag_keys, row).await;
+                let outcome = self.outcome(row).await;
                 if let Some(action) = &mut row.action {
                     action.outcome = outcome;
                 }
             })
             .await;
     }
+
+    async fn outcome(&self, row: &ResultRow) -> ActionOutcome {
+        let policies = self.policies.current();
+        let keys = &policies.of(&row.object.bucket).tag_keys;
+        match act(self.store, keys, row).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.retryable() && !self.last_delivery => {
+                warn!(
+                    object.bucket = %row.object.bucket, object.key = %row.object.key.escape_debug(),
+                    verdict = row.verdict.name(), why = %error.to_string().escape_debug(),
+                    "An action failed; the packet's next delivery tries again"
+                );
+                ActionOutcome::Pending
+            }
+            Err(error) => give_up(self.store, keys, row, &error).await,
+        }
+    }
 }
 
-fn is_pending(row: &lazaret_model::ResultRow) -> bool {
+fn is_pending(row: &ResultRow) -> bool {
     row.action.as_ref().is_some_and(|action| action.outcome == ActionOutcome::Pending)
 }

@@ -18,7 +18,7 @@ const CONTENT_TYPE: &str = "application/x-ndjson";
 /// than two or three hold it at once.
 const CONFLICTS: u32 = 20;
 
-/// Why a part was not written or read.
+/// Why a part was not written, read or finished.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     #[error("reading the part of a packet: {0}")]
@@ -27,6 +27,8 @@ pub enum RecordError {
     Write(#[source] StoreError),
     #[error("the part of a packet changed {CONFLICTS} times under our hands")]
     Conflicts,
+    #[error("{0} actions could not be finished for now")]
+    Unfinished(usize),
 }
 
 impl RecordError {
@@ -34,7 +36,7 @@ impl RecordError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Read(error) | Self::Write(error) => error.retryable(),
-            Self::Conflicts => true,
+            Self::Conflicts | Self::Unfinished(_) => true,
         }
     }
 }

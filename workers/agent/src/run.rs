@@ -31,6 +31,10 @@ const GRACE: Duration = Duration::from_secs(25);
 /// deliveries while the reason lasts.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// The delivery after which SQS hands a packet to the dead letters: `maxReceiveCount` in the state machine that creates the
+/// queue. What is left pending then would stay so for ever.
+const LAST_DELIVERY: u32 = 5;
+
 /// Actions of the agent at once. An action is two to three calls of 20 to 50 ms, so that this many keep up with two scan
 /// workers on small objects, and stay far below what one S3 prefix takes.
 const ACTIONS: usize = 32;
@@ -215,7 +219,7 @@ impl Agent {
             let result = tokio::select! {
                 biased;
                 () = self.give_up.cancelled() => Err(PacketError::GivenUp),
-                result = self.work_on(&packet) => result,
+                result = self.work_on(&packet, receive_count) => result,
                 never = lease.keep() => match never {},
             };
             let duration_ms = begun.elapsed().as_millis() as u64;
@@ -244,7 +248,7 @@ impl Agent {
     }
 
     /// Fetch, scan, decide, record; or, where that is done, take up what is left. Then act and confirm.
-    async fn work_on(&self, packet: &WorkPacket) -> Result<(), PacketError> {
+    async fn work_on(&self, packet: &WorkPacket, receive_count: u32) -> Result<(), PacketError> {
         let part = match self.parts.find(packet).await? {
             Some(part) => part,
             None => {
@@ -260,6 +264,7 @@ impl Agent {
             parts: &self.parts,
             actions: &self.actions,
             actions_at_once: ACTIONS,
+            last_delivery: receive_count >= LAST_DELIVERY,
         };
         confirm.settle(packet, part).await?;
         Ok(())

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use lazaret_aws::fake::FakeObject;
+use lazaret_aws::fake::{FailingQueue, FakeObject, FakeQueue};
 use lazaret_aws::objects::StoreError;
 use lazaret_model::policy::{InfectedAction, Policy, Tagging};
 use lazaret_model::verdict::{ErrorReason, GoneReason, SkippedReason};
@@ -219,15 +219,72 @@ async fn an_object_that_is_deleted_between_scan_and_action_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_that_fails_for_good_is_a_failure_with_its_reason() {
-    let world = World::with_objects(BUCKET, &[("bad", "virus"), ("ok", "plain")]).await;
-    world.store.faults.fail_always("copy", StoreError::AccessDenied("kms:GenerateDataKey".into()));
-    world.store.faults.fail_always("put_tags", throttled());
+async fn an_action_that_fails_for_good_is_a_failure_with_its_reason_and_no_older_clean_stays() {
+    for infected in [InfectedAction::Move, InfectedAction::Delete] {
+        let mut world = World::empty();
+        world
+            .write_policies(&Policies { default: Policy { infected, ..Policy::default() }, ..Policies::default() })
+            .await;
+        let old = FakeObject::new("virus").tag("scan-result", "Clean").tag("team", "red");
+        let objects = vec![world.s3.insert_object(BUCKET, "bad", old), world.s3.insert(BUCKET, "ok", "plain")];
+        world.pack(objects).await;
+        for operation in ["copy", "delete"] {
+            world.store.faults.fail_always(operation, StoreError::AccessDenied("not you".into()));
+        }
+        world.run().await.expect("ends idle");
+        let Some(ActionOutcome::Failed(why)) = outcome(&world.row("bad")) else { panic!("{:?}", world.row("bad")) };
+        assert!(why.contains("not you") && why.contains("tagged instead"), "{why}");
+        assert_eq!(world.tag(BUCKET, "bad", "scan-result").as_deref(), Some("Infected"));
+        assert_eq!(world.tag(BUCKET, "bad", "team").as_deref(), Some("red"));
+        assert_eq!(outcome(&world.row("ok")), Some(ActionOutcome::Done));
+        assert!(world.s3.exists(BUCKET, "bad"));
+        assert_eq!(world.messages(), 0);
+    }
+}
+
+/// Calls that one call to S3 makes before it is taken for failed.
+const TRIES: u64 = lazaret_agent::retry::STORE.attempts as u64;
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_fails_for_now_waits_for_the_next_delivery_and_the_others_do_not() {
+    for operation in ["tags", "copy", "delete"] {
+        let mut world = World::with_objects(BUCKET, &[("bad", "virus")]).await;
+        world.config.idle *= 4; // longer than the pause of a packet that is given back
+        for call in 1..=TRIES {
+            world.store.faults.fail(operation, call, throttled());
+        }
+        world.run().await.expect("ends idle");
+        assert_eq!(world.store.faults.outstanding(), 0);
+        assert_eq!(outcome(&world.row("bad")), Some(ActionOutcome::Done), "{operation}");
+        assert_eq!((world.quarantined().len(), world.s3.exists(BUCKET, "bad")), (1, false), "{operation}");
+        assert_eq!((world.s3.calls("fetch"), world.messages()), (1, 0), "what is recorded is not scanned again");
+    }
+
+    let mut world = World::with_objects(BUCKET, &[("bad", "virus"), ("ok", "plain")]).await;
+    world.store.faults.fail_always("copy", throttled());
+    world.config.idle = std::time::Duration::from_secs(1); // shorter than that pause
     world.run().await.expect("ends idle");
-    assert!(matches!(outcome(&world.row("bad")), Some(ActionOutcome::Failed(why)) if why.contains("kms")));
+    assert_eq!(outcome(&world.row("bad")), Some(ActionOutcome::Pending));
+    assert_eq!(outcome(&world.row("ok")), Some(ActionOutcome::Done), "what was done is written");
+    assert_eq!(world.messages(), 1, "it comes again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_fails_to_the_last_delivery_is_a_failure_and_the_packet_is_no_dead_letter() {
+    let mut world = World::with_objects(BUCKET, &[("ok", "plain"), ("bad", "virus")]).await;
+    let dead = FakeQueue::new();
+    let queue = FakeQueue::with_dead_letters(&dead, 5);
+    queue.push(serde_json::to_string(&world.packets[0]).expect("json"));
+    world.queue = FailingQueue::new(queue.clone());
+    world.config.idle *= 4;
+    world.store.faults.fail_always("put_tags", throttled());
+    world.store.faults.fail_always("copy", throttled());
+    world.run().await.expect("ends idle");
     assert!(matches!(outcome(&world.row("ok")), Some(ActionOutcome::Failed(why)) if why.contains("SlowDown")));
-    assert!(world.s3.exists(BUCKET, "bad"));
-    assert_eq!(world.messages(), 0);
+    let Some(ActionOutcome::Failed(why)) = outcome(&world.row("bad")) else { panic!("{:?}", world.row("bad")) };
+    assert!(why.contains("copying") && why.contains("nor could it be tagged"), "{why}");
+    assert_eq!(world.store.faults.calls("copy"), 5 * TRIES, "it was tried at each of five deliveries");
+    assert!(queue.bodies().is_empty() && dead.bodies().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
