@@ -16,7 +16,7 @@ pub enum StoreError {
     /// No such key or version.
     #[error("not found")]
     NotFound,
-    /// The version that was asked for is no longer the one that is there (412 or 409).
+    /// The version that was asked for is no longer the one that is there (412).
     #[error("another version is there now")]
     PreconditionFailed,
     #[error("access denied: {0}")]

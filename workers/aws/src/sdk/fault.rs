@@ -39,7 +39,7 @@ impl Fault {
 
     fn retryable(&self) -> bool {
         // throttling and expired credentials come with any status; the SDK fetches new credentials for the next call
-        const CODES: [&str; 19] = [
+        const CODES: [&str; 20] = [
             "SlowDown",
             "Throttling",
             "ThrottlingException",
@@ -57,6 +57,8 @@ impl Fault {
             "RequestTimeTooSkewed",
             "IncompleteBody",
             "OperationAborted",
+            // two conditional PUTs at once: which one holds, S3 says to the next try
+            "ConditionalRequestConflict",
             "ExpiredToken",
             "ExpiredTokenException",
         ];
@@ -106,7 +108,7 @@ pub(super) fn store_error(fault: impl Into<Fault>, bucket: &str) -> StoreError {
     match fault.code() {
         "NoSuchBucket" => return StoreError::NoSuchBucket(bucket.to_owned()),
         "InvalidObjectState" | "ObjectNotInActiveTierError" => return StoreError::Archived,
-        "PreconditionFailed" | "ConditionalRequestConflict" => return StoreError::PreconditionFailed,
+        "PreconditionFailed" => return StoreError::PreconditionFailed,
         _ if fault.retryable() => return StoreError::Transient(fault.message),
         _ => {}
     }
@@ -163,7 +165,7 @@ mod tests {
             (405, "MethodNotAllowed", StoreError::NotFound),
             (412, "PreconditionFailed", StoreError::PreconditionFailed),
             (412, "", StoreError::PreconditionFailed),
-            (409, "ConditionalRequestConflict", StoreError::PreconditionFailed),
+            (409, "ConditionalRequestConflict", StoreError::Transient(text())),
             (403, "InvalidObjectState", StoreError::Archived),
             (403, "AccessDenied", StoreError::AccessDenied(text())),
             (403, "", StoreError::AccessDenied(text())),
