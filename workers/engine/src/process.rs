@@ -46,8 +46,11 @@ pub fn harden_worker(host: Pid) -> io::Result<()> {
     limit(Resource::Nproc, 0)?;
     limit(Resource::Fsize, WORKER_FILE_BYTES)?;
     limit(Resource::Nofile, WORKER_FILES)?;
-    // When memory runs out, a worker goes before the host with the definitions or the agent.
-    fs::write("/proc/self/oom_score_adj", "1000")
+    // When memory runs out, a worker goes before the host with the definitions or the agent. What is not dumpable belongs to
+    // root in /proc, so that any other user could not write this. Nothing of a file was read yet: there is nothing to dump.
+    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    fs::write("/proc/self/oom_score_adj", "1000")?;
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 fn limit(resource: Resource, value: u64) -> io::Result<()> {

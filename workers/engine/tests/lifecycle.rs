@@ -3,12 +3,13 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use futures::future::join_all;
 use lazaret_engine_protocol::{Engine, FailureReason, ScanVerdict, StartError};
 use rustix::fs::ftruncate;
 use rustix::process::Signal;
-use support::{TestEngine, eicar, file, is_running, kill, pid, slow_zip, until, zip};
+use support::{IMAGE_USER, TestEngine, eicar, file, is_running, kill, pid, run_as_image_user, slow_zip, until, zip};
 
 fn failure(verdict: &ScanVerdict) -> FailureReason {
     match verdict {
@@ -25,6 +26,29 @@ async fn says_what_it_loaded() {
     assert!(info.engine_version.starts_with("ClamAV "), "{}", info.engine_version);
     assert_eq!(info.definitions_version.len(), 12);
     assert_eq!(info.definitions_built_seconds, None, "the test set has no header of ClamAV's");
+}
+
+#[tokio::test]
+async fn an_engine_that_is_not_roots_starts_and_scans() {
+    if !rustix::process::geteuid().is_root() {
+        return; // then every other test here says the same
+    }
+    let test = TestEngine::with(run_as_image_user).await;
+    let workers = test.workers();
+    assert_eq!(workers.len(), 2);
+    for process in workers.into_iter().chain([pid(test.engine.info().host_pid)]) {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+        let user = status.lines().find(|line| line.starts_with("Uid:")).expect("a user");
+        assert!(user.split_whitespace().skip(1).all(|id| id == IMAGE_USER.to_string()), "{user}");
+        let owner = fs::metadata(format!("/proc/{process}/environ")).expect("it runs").uid();
+        assert_eq!(owner, 0, "the process can be dumped by its user");
+    }
+    for worker in test.workers() {
+        let score = fs::read_to_string(format!("/proc/{worker}/oom_score_adj")).expect("it runs");
+        assert_eq!(score.trim(), "1000");
+    }
+    assert_eq!(test.scan(b"nothing but text").await, ScanVerdict::Clean);
+    assert!(matches!(test.scan(&zip(&[("eicar.com", &eicar())])).await, ScanVerdict::Infected { .. }));
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! An engine with test definitions, and files to scan. Nothing malicious is ever written: EICAR exists in memory only.
 #![allow(dead_code)] // each test file uses its own part
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Cursor, Write};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 pub const TEST_FILES: &str = "/usr/share/clamav-testfiles";
+
+/// The user of the image.
+pub const IMAGE_USER: u32 = 10_001;
 
 /// Beyond any test's patience.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,6 +79,22 @@ pub fn config(directory: &Path) -> EngineConfig {
             directory.join("scratch"),
         )
     }
+}
+
+/// Makes the engine run as the image's user, with programs and directories that this user can reach. Only root can.
+pub fn run_as_image_user(config: &mut EngineConfig) {
+    let directory = config.definitions.parent().expect("within the test's directory").to_owned();
+    let program = directory.join("engine");
+    std::fs::copy(&config.program, &program).expect("copied"); // the build directory may be closed to others
+    let script = directory.join("as-image-user");
+    let text = format!(
+        "#!/bin/sh\nexec setpriv --reuid {IMAGE_USER} --regid {IMAGE_USER} --clear-groups {} \"$@\"\n",
+        program.display()
+    );
+    std::fs::write(&script, text).expect("written");
+    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("ours");
+    chown(&directory, Some(IMAGE_USER), Some(IMAGE_USER)).expect("allowed to root");
+    config.program = script;
 }
 
 pub fn write_definitions(directory: &Path) {
