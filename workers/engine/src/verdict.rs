@@ -44,6 +44,9 @@ pub fn judge(outcome: &Outcome, observation: &Observation) -> ScanVerdict {
     if *outcome == Outcome::Found {
         return ScanVerdict::failed(FailureReason::EngineFailed, "a finding without a name");
     }
+    if let Some(warning) = observation.warnings.first() {
+        return ScanVerdict::unscannable(UnscannableReason::Incomplete, first_of(warning, observation.warnings.len()));
+    }
     if !observation.is_balanced() {
         return ScanVerdict::failed(FailureReason::EngineFailed, "the scan ended within a layer");
     }
@@ -91,6 +94,21 @@ mod tests {
         let mut unfinished = observe(&[]);
         unfinished.enter(b"CL_TYPE_ZIP");
         assert_eq!(reason(&judge(&Outcome::Clean, &unfinished)), "engine failed");
+    }
+
+    #[test]
+    fn a_warning_is_never_clean_and_hides_no_malware() {
+        let mut observation = observe(&[]);
+        observation.warn(b"LibClamAV Warning: cut short\n");
+        observation.warn(b"LibClamAV Error: again\n");
+        let expected = "LibClamAV Warning: cut short (and 1 more)";
+        assert_eq!(
+            judge(&Outcome::Clean, &observation),
+            ScanVerdict::unscannable(UnscannableReason::Incomplete, expected)
+        );
+        observation.enter(b"CL_TYPE_ANY");
+        observation.find(b"Win.Test.X");
+        assert!(matches!(judge(&Outcome::Found, &observation), ScanVerdict::Infected { .. }));
     }
 
     #[test]

@@ -137,6 +137,16 @@ async fn a_zip_that_was_cut_or_damaged_is_never_clean() {
 }
 
 #[tokio::test]
+async fn what_libclamav_warns_of_is_never_clean() {
+    let test = TestEngine::start().await;
+    // A TNEF file whose first attribute ends before its length; libclamav's warning says "returning CLEAN".
+    let cut = [b"\x78\x9f\x3e\x22\x01\x00\x01".as_slice(), &[0xff; 8], b"cut short"].concat();
+    let (reason, detail) = unscannable(test.scan(&cut).await);
+    assert_eq!(reason, UnscannableReason::Incomplete);
+    assert!(detail.starts_with("LibClamAV Warning: "), "{detail}");
+}
+
+#[tokio::test]
 async fn a_file_above_the_engines_limit_is_too_large() {
     let test = TestEngine::start().await;
     let file = memfd_create("object", MemfdFlags::CLOEXEC).expect("a memory file");
