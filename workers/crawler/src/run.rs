@@ -58,17 +58,40 @@ pub async fn run(
     let key = layout::progress_key(&config.job_id, &format!("crawl-{crawl_id}"));
     let board = Board { store: Arc::clone(&deps.store), bucket: config.results_bucket.clone(), key };
     info!("Crawling `{}`", config.scope.to_string().escape_debug());
+    let ending = tokio::select! {
+        ending = crawl_while_awaited(&config, crawl_id, &deps, &board) => ending,
+        () = shutdown => stop(&deps, &board).await,
+    };
+    if let Ok(Ending::Abandoned) = ending {
+        info!("Nobody waits for this crawl any more");
+    }
+    ending
+}
+
+/// Asks first whether anybody waits, and before it writes anything: an attempt that comes too late must leave no trace, in
+/// the queue of a job that goes on as little as in one that was torn down.
+async fn crawl_while_awaited(
+    config: &Config,
+    crawl_id: CrawlId,
+    deps: &Deps,
+    board: &Board,
+) -> Result<Ending, ServiceError> {
+    match deps.callback.heartbeat().await {
+        Ok(Taken::Yes) => {}
+        Ok(Taken::NoLongerWaiting) => return Ok(Ending::Abandoned),
+        Err(error) => warn!(error = %error, "The first heartbeat failed"),
+    }
     let beats = beat(Arc::clone(&deps.callback), config.heartbeat);
-    tokio::select! {
+    let ending = tokio::select! {
         // an answer that was taken ends the beats too: look at it first
         biased;
-        ending = crawl_and_answer(&config, crawl_id, &deps, &board) => ending,
-        () = shutdown => stop(&deps, &board).await,
-        _ = beats => {
-            info!("Nobody waits for this crawl any more");
-            Ok(Ending::Abandoned)
-        }
+        ending = crawl_and_answer(config, crawl_id, deps, board) => ending,
+        _ = beats => Ok(Ending::Abandoned),
+    };
+    if let Ok(Ending::Abandoned) = ending {
+        board.clear().await;
     }
+    ending
 }
 
 async fn crawl_and_answer(

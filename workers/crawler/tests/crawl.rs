@@ -265,8 +265,25 @@ async fn a_crawl_that_nobody_waits_for_stops_everything() {
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert!(listed < 10);
     assert_eq!((stage.store.calls("list_page"), stage.queue.sent()), (listed, sent), "nothing goes on behind it");
-    assert_eq!(stage.store.keys("results", "work/job-1/crawls/"), [""; 0]);
+    assert_eq!(stage.store.keys("results", ""), [""; 0], "neither counts nor progress");
     assert_eq!(stage.callback.answer(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crawl_that_comes_too_late_leaves_no_trace() {
+    let stage = Stage::with_objects(1_000);
+    let cold = FakeObject::new("bytes").modified(time(FROM)).class("GLACIER");
+    stage.store.insert_object("cargo", "hold/cold", cold);
+    stage.callback.stop_waiting();
+    assert!(matches!(stage.crawl().await, Ending::Abandoned));
+    assert_eq!((stage.store.calls("list_page"), stage.store.calls("put"), stage.queue.sent()), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_heartbeat_that_fails_is_no_reason_not_to_crawl() {
+    let stage = Stage::with_objects(10);
+    stage.callback.throttle(1);
+    assert_eq!(answered(stage.crawl().await).matched, 10);
 }
 
 #[tokio::test(start_paused = true)]
