@@ -14,6 +14,7 @@ pub mod fake;
 pub mod objects;
 pub mod queue;
 pub mod sdk;
+mod tagging;
 pub mod tasks;
 pub mod token;
 

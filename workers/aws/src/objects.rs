@@ -96,7 +96,7 @@ pub trait ObjectStore: Send + Sync {
     async fn tags(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError>;
 
     /// Replaces the tags of this version. S3 has no condition here, so on a bucket without versions the adapter checks the
-    /// ETag right before and after; `PreconditionFailed` if it is another one.
+    /// ETag right before and after; `PreconditionFailed` if it is another one, from which these very tags are taken off again.
     async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError>;
 
     /// Copies exactly this version with its metadata, and with `tags` in place of its own (`x-amz-copy-source-if-match`).

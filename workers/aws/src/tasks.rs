@@ -8,7 +8,8 @@ use crate::ServiceError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningTask {
     pub arn: String,
-    /// The family of its task definition, `lazaret-agent`.
+    /// The family of its task definition, `lazaret-agent`. Empty if ECS lists the task and can't describe it yet: it may be
+    /// of any family.
     pub family: String,
 }
 
@@ -21,6 +22,6 @@ pub trait TaskFleet: Send + Sync {
     /// Asks a task to stop: SIGTERM, then SIGKILL after its stop time-out. A task that is gone is no error.
     async fn stop(&self, arn: &str, reason: &str) -> Result<(), ServiceError>;
 
-    /// Of these tasks, how many are not yet stopped.
+    /// Of these tasks, which were asked to stop, how many are not yet stopped. One that ECS forgot is.
     async fn not_stopped(&self, arns: &[String]) -> Result<usize, ServiceError>;
 }

@@ -15,7 +15,7 @@ use super::{Calls, locked};
 const PAGE_KEYS: usize = 1_000;
 
 /// The version id of what was written while the bucket had no versions.
-const NULL_VERSION: &str = "null";
+pub(super) const NULL_VERSION: &str = "null";
 
 /// An object to be put into a [`FakeStore`].
 #[derive(Debug, Clone)]
@@ -80,6 +80,25 @@ impl FakeObject {
 pub struct FakeStore {
     state: Arc<Mutex<State>>,
     pub(super) calls: Arc<Calls>,
+    pub(super) while_tagging: Happens,
+}
+
+type Happening = Box<dyn FnOnce() + Send>;
+
+/// What somebody else does, once, in the middle of a call.
+#[derive(Clone, Default)]
+pub(super) struct Happens(Arc<Mutex<Option<Happening>>>);
+
+impl Happens {
+    pub(super) fn take(&self) -> Option<Happening> {
+        locked(&self.0).take()
+    }
+}
+
+impl std::fmt::Debug for Happens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if locked(&self.0).is_some() { "Happens(..)" } else { "Happens" })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -138,6 +157,11 @@ impl FakeStore {
     /// From now on everything in this bucket is forbidden.
     pub fn deny(&self, bucket: &str) {
         self.bucket(bucket, |bucket| bucket.denied = true);
+    }
+
+    /// In the next `put_tags`, right before the tags are written and after the ETag was looked at, something else happens.
+    pub fn while_tagging(&self, happens: impl FnOnce() + Send + 'static) {
+        *locked(&self.while_tagging.0) = Some(Box::new(happens));
     }
 
     /// From now on this one object can't be read, tagged, copied or deleted; it is still listed.

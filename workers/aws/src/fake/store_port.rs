@@ -5,8 +5,9 @@ use bytes::Bytes;
 use lazaret_model::object::{ETag, ObjectRef};
 use lazaret_model::tags::{TAGS_PER_OBJECT, Tag};
 
-use super::store::{Bucket, FakeObject, FakeStore, State, Version};
+use super::store::{Bucket, FakeObject, FakeStore, NULL_VERSION, State, Version};
 use crate::objects::{COPY_BYTES_MAX, Fetched, ListPage, ObjectBody, ObjectStore, PutCondition, StoreError, Stored};
+use crate::tagging::{TagSteps, put_unpinned};
 
 /// Bytes of a body that come at once; small, so that tests see several chunks.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -49,23 +50,13 @@ impl ObjectStore for FakeStore {
 
     async fn tags(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
         self.calls.count("tags");
-        let mut state = self.state();
-        let version = state.open_key(&object.bucket, &object.key)?.pinned(object, false)?;
-        Ok(version.object.as_ref().map(|found| found.tags.clone()).unwrap_or_default())
+        self.read(object).await
     }
 
     async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError> {
         self.calls.count("put_tags");
         check_tags(tags)?;
-        let mut state = self.state();
-        let place = state.open_key(&object.bucket, &object.key)?;
-        let id = place.pinned(object, true)?.id.clone();
-        for version in place.keys.get_mut(&object.key).into_iter().flatten().filter(|version| version.id == id) {
-            if let Some(found) = &mut version.object {
-                found.tags = tags.to_vec();
-            }
-        }
-        Ok(())
+        put_unpinned(self, object, tags).await
     }
 
     async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError> {
@@ -157,6 +148,41 @@ impl ObjectStore for FakeStore {
     }
 }
 
+/// Each for itself, as S3 does them: what a test wants to happen between them is in `while_tagging`.
+#[async_trait]
+impl TagSteps for FakeStore {
+    async fn check(&self, object: &ObjectRef) -> Result<(), StoreError> {
+        self.state().open_key(&object.bucket, &object.key)?.pinned(object, true).map(drop)
+    }
+
+    async fn read(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
+        let mut state = self.state();
+        let version = state.open_key(&object.bucket, &object.key)?.pinned(object, false)?;
+        Ok(version.object.as_ref().map(|found| found.tags.clone()).unwrap_or_default())
+    }
+
+    async fn write(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError> {
+        let happens = self.while_tagging.take();
+        if let Some(happens) = happens {
+            happens();
+        }
+        let mut state = self.state();
+        let place = state.open_key(&object.bucket, &object.key)?;
+        let id = place.pinned(object, false)?.id.clone();
+        for version in place.keys.get_mut(&object.key).into_iter().flatten().filter(|version| version.id == id) {
+            if let Some(found) = &mut version.object {
+                found.tags = tags.to_vec();
+            }
+        }
+        Ok(())
+    }
+
+    async fn clear(&self, object: &ObjectRef) -> Result<(), StoreError> {
+        self.calls.count("clear_tags");
+        self.write(object, &[]).await
+    }
+}
+
 impl State {
     fn open(&mut self, bucket: &str) -> Result<&mut Bucket, StoreError> {
         let place = self.buckets.get_mut(bucket).ok_or_else(|| StoreError::NoSuchBucket(bucket.to_owned()))?;
@@ -167,6 +193,10 @@ impl State {
     }
 
     fn open_key(&mut self, bucket: &str, key: &str) -> Result<&mut Bucket, StoreError> {
+        // as the SDK, which takes such a key for a missing one
+        if key.trim().is_empty() {
+            return Err(StoreError::Permanent("a key of nothing but white space".into()));
+        }
         let place = self.open(bucket)?;
         if place.denied_keys.contains(key) {
             return Err(StoreError::AccessDenied("AccessDenied: Access Denied".into()));
@@ -181,7 +211,12 @@ impl Bucket {
         if let Some(id) = &object.version_id {
             let versions = self.keys.get(&object.key).ok_or(StoreError::NotFound)?;
             let version = versions.iter().find(|version| version.id == *id);
-            return version.filter(|version| version.object.is_some()).ok_or(StoreError::NotFound);
+            let version = version.filter(|version| version.object.is_some()).ok_or(StoreError::NotFound)?;
+            // the one id that may be overwritten
+            if match_etag && id == NULL_VERSION && version.etag != object.etag {
+                return Err(StoreError::PreconditionFailed);
+            }
+            return Ok(version);
         }
         let current = self.current(&object.key).ok_or(StoreError::NotFound)?;
         if match_etag && current.etag != object.etag {

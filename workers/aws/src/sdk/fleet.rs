@@ -1,5 +1,7 @@
 //! ECS.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::Task;
@@ -53,12 +55,7 @@ impl TaskFleet for EcsFleet {
             }
         }
         let tasks = self.describe(&arns).await?;
-        let meant_to_run = tasks.into_iter().filter(|task| task.desired_status() != Some(STOPPED));
-        let named = meant_to_run.map(|task| {
-            let family = family(task.task_definition_arn().unwrap_or_default()).to_owned();
-            Ok(RunningTask { family, arn: task.task_arn.ok_or_else(|| nonsense(OPERATION, "an ARN"))? })
-        });
-        named.collect()
+        meant_to_run(arns, tasks)
     }
 
     async fn stop(&self, arn: &str, reason: &str) -> Result<(), ServiceError> {
@@ -71,9 +68,28 @@ impl TaskFleet for EcsFleet {
     }
 
     async fn not_stopped(&self, arns: &[String]) -> Result<usize, ServiceError> {
+        // these were asked to stop: one that is not described any more is one that stopped long ago
         let tasks = self.describe(arns).await?;
         Ok(tasks.iter().filter(|task| task.last_status() != Some(STOPPED)).count())
     }
+}
+
+/// The tasks that were listed and are not to stop. ListTasks knows a new task before DescribeTasks does, which then calls it
+/// `MISSING`: such a task is meant to run, and its family is not known.
+fn meant_to_run(listed: Vec<String>, described: Vec<Task>) -> Result<Vec<RunningTask>, ServiceError> {
+    let mut running = Vec::with_capacity(listed.len());
+    let mut unknown: BTreeSet<String> = listed.into_iter().collect();
+    for task in described {
+        let stopping = task.desired_status() == Some(STOPPED) || task.last_status() == Some(STOPPED);
+        let family = family(task.task_definition_arn().unwrap_or_default()).to_owned();
+        let arn = task.task_arn.ok_or_else(|| nonsense("DescribeTasks", "an ARN"))?;
+        unknown.remove(&arn);
+        if !stopping {
+            running.push(RunningTask { arn, family });
+        }
+    }
+    running.extend(unknown.into_iter().map(|arn| RunningTask { arn, family: String::new() }));
+    Ok(running)
 }
 
 /// ECS forgets a task an hour after it stopped, and then says so as of any bad parameter.
@@ -95,6 +111,23 @@ mod tests {
     fn the_family_is_read_from_the_arn() {
         assert_eq!(family("arn:aws:ecs:eu-central-1:123456789012:task-definition/lazaret-agent:7"), "lazaret-agent");
         assert_eq!(family("lazaret-agent:7"), "lazaret-agent");
+    }
+
+    #[test]
+    fn a_task_that_is_listed_and_not_yet_described_is_meant_to_run() {
+        let task = |arn: &str, desired: &str, last: &str| {
+            let task = Task::builder().task_arn(arn).desired_status(desired).last_status(last);
+            task.task_definition_arn("arn:aws:ecs:eu-central-1:123456789012:task-definition/lazaret-agent:7").build()
+        };
+        let described = vec![
+            task("stopping", "STOPPED", "RUNNING"),
+            task("starting", "RUNNING", "PENDING"),
+            task("died", "RUNNING", "STOPPED"),
+        ];
+        let listed = ["new", "starting", "stopping", "died"].map(str::to_owned).to_vec();
+        let running = meant_to_run(listed, described).expect("tasks");
+        let named: Vec<_> = running.iter().map(|task| (task.arn.as_str(), task.family.as_str())).collect();
+        assert_eq!(named, [("starting", "lazaret-agent"), ("new", "")]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use lazaret_model::tags::Tag;
 use super::encoding::{copy_source, listed_key, tagging};
 use super::fault::{chain, store_error};
 use crate::objects::{Fetched, ListPage, ObjectBody, ObjectStore, PutCondition, StoreError, Stored};
+use crate::tagging::{TagSteps, put_unpinned};
 
 /// The version id of objects that were written while their bucket had no versions. Unlike every other, it can be
 /// overwritten, where versions are suspended: so whoever pins it pins the ETag too.
@@ -24,8 +25,8 @@ const NULL_VERSION: &str = "null";
 /// S3 answers a CopyObject when it is done: 5 GB take about a minute, more where keys are involved.
 const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// S3 through the SDK. A key of nothing but white space, which S3 allows, is `Permanent` wherever it is named: the SDK takes
-/// it for a missing one. Such an object is listed, and its row can only be an error.
+/// S3 through the SDK. A key of nothing but white space, which S3 allows, is `Permanent` wherever it is named, but where its
+/// tags are read: the SDK takes it for a missing one. Such an object is listed, and its row can only be an error.
 #[derive(Debug, Clone)]
 pub struct S3Store {
     s3: Client,
@@ -35,12 +36,34 @@ impl S3Store {
     pub(super) fn new(s3: Client) -> Self {
         Self { s3 }
     }
+}
 
-    /// Fails unless the version that `object` names is there, with its ETag.
+#[async_trait]
+impl TagSteps for S3Store {
     async fn check(&self, object: &ObjectRef) -> Result<(), StoreError> {
         let head = self.s3.head_object().bucket(&object.bucket).key(&object.key);
         let head = head.set_version_id(object.version_id.clone()).if_match(object.etag.quoted());
         head.send().await.map(drop).map_err(|error| store_error(error, &object.bucket))
+    }
+
+    async fn read(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
+        let get = self.s3.get_object_tagging().bucket(&object.bucket).key(&object.key);
+        let found = get.set_version_id(object.version_id.clone()).send().await;
+        Ok(our_tags(found.map_err(|error| store_error(error, &object.bucket))?.tag_set()))
+    }
+
+    async fn write(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError> {
+        let tagging = Tagging::builder().set_tag_set(Some(s3_tags(tags)?)).build();
+        let tagging = tagging.map_err(|error| StoreError::Permanent(chain(&error)))?;
+        let put = self.s3.put_object_tagging().bucket(&object.bucket).key(&object.key);
+        let put = put.set_version_id(object.version_id.clone()).tagging(tagging);
+        put.send().await.map(drop).map_err(|error| store_error(error, &object.bucket))
+    }
+
+    async fn clear(&self, object: &ObjectRef) -> Result<(), StoreError> {
+        let delete = self.s3.delete_object_tagging().bucket(&object.bucket).key(&object.key);
+        let delete = delete.set_version_id(object.version_id.clone());
+        delete.send().await.map(drop).map_err(|error| store_error(error, &object.bucket))
     }
 }
 
@@ -94,24 +117,11 @@ impl ObjectStore for S3Store {
     }
 
     async fn tags(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
-        let get = self.s3.get_object_tagging().bucket(&object.bucket).key(&object.key);
-        let found = get.set_version_id(object.version_id.clone()).send().await;
-        Ok(our_tags(found.map_err(|error| store_error(error, &object.bucket))?.tag_set()))
+        self.read(object).await
     }
 
     async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError> {
-        if !is_pinned(object) {
-            self.check(object).await?;
-        }
-        let tagging = Tagging::builder().set_tag_set(Some(s3_tags(tags)?)).build();
-        let tagging = tagging.map_err(|error| StoreError::Permanent(chain(&error)))?;
-        let put = self.s3.put_object_tagging().bucket(&object.bucket).key(&object.key);
-        let put = put.set_version_id(object.version_id.clone()).tagging(tagging);
-        put.send().await.map_err(|error| store_error(error, &object.bucket))?;
-        if !is_pinned(object) {
-            self.check(object).await?;
-        }
-        Ok(())
+        if is_pinned(object) { self.write(object, tags).await } else { put_unpinned(self, object, tags).await }
     }
 
     async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError> {

@@ -1,7 +1,11 @@
 //! S3: everything is pinned to the version that was listed or fetched.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use lazaret_aws::fake::{FakeObject, FakeStore};
 use lazaret_aws::objects::PutCondition;
+use lazaret_aws::sdk::Sdk;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::ObjectRef;
 use lazaret_model::tags::Tag;
@@ -241,16 +245,54 @@ async fn hostile_keys_go_all_the_way() {
     }
 }
 
-/// The SDK takes a key of nothing but white space for a missing one. Then nothing may be said of the object but that.
+/// The SDK takes a key of nothing but white space for a missing one, before it asks anybody: so its half needs no endpoint.
+/// Then nothing may be said of the object but that.
 #[tokio::test]
 async fn a_key_of_white_space_is_an_error_and_no_panic() {
-    for world in worlds().await.into_iter().skip(1) {
-        let store = world.store();
-        let bucket = world.bucket(false).await;
-        world.put(&bucket, "key", "bytes").await;
-        let blank = ObjectRef { key: " \n".into(), ..world.listed(&bucket, "key").await };
-        assert!(matches!(read(store.as_ref(), &blank).await, Err(StoreError::Permanent(_))));
-        assert!(matches!(store.delete(&blank).await, Err(StoreError::Permanent(_))));
+    let fake = FakeStore::new().with_bucket("bucket");
+    let object = fake.insert("bucket", "key", "bytes");
+    let nobody: Arc<dyn ObjectStore> = Arc::new(Sdk::at_endpoint("http://127.0.0.1:1").await.store());
+    let mut stores = vec![nobody, Arc::new(fake)];
+    stores.extend(worlds().await.iter().map(|world| world.store()));
+    for (n, store) in stores.iter().enumerate() {
+        for key in [" ", " \n"] {
+            let blank = ObjectRef { key: key.into(), ..object.clone() };
+            let said = [
+                read(store.as_ref(), &blank).await.map(drop),
+                store.put_tags(&blank, &[]).await,
+                store.delete(&blank).await,
+                store.get("bucket", key).await.map(drop),
+            ];
+            let all = said.iter().all(|said| matches!(said, Err(StoreError::Permanent(_))));
+            assert!(all, "store {n}, {key:?}: {said:?}");
+        }
+    }
+}
+
+/// The window that PutObjectTagging leaves open, in the fake alone: nobody else can be made to write in it.
+#[tokio::test]
+async fn tags_that_landed_on_another_object_are_taken_off_again() {
+    let ours = [tag("scan-result", "Clean"), tag("team", "a")];
+    for null_version in [false, true] {
+        let store = FakeStore::new().with_bucket("bucket");
+        let listed = store.insert("bucket", "key", "scanned");
+        let object = ObjectRef { version_id: null_version.then(|| "null".into()), ..listed };
+        let s3 = store.clone();
+        store.while_tagging(move || drop(s3.overwrite("bucket", "key", "not scanned")));
+        assert_eq!(store.put_tags(&object, &ours).await, Err(StoreError::PreconditionFailed));
+        assert_eq!(store.tags_of("bucket", "key"), []);
+
+        // an attempt that broke off between its write and its second look
+        let left = ours.iter().fold(FakeObject::new("not scanned"), |object, tag| object.tag(&tag.key, &tag.value));
+        store.insert_object("bucket", "key", left);
+        assert_eq!(store.put_tags(&object, &ours).await, Err(StoreError::PreconditionFailed));
+        assert_eq!(store.tags_of("bucket", "key"), []);
+
+        // another scan's, or the owner's, are not ours to take
+        let theirs = FakeObject::new("not scanned").tag("scan-result", "Clean");
+        store.insert_object("bucket", "key", theirs);
+        assert_eq!(store.put_tags(&object, &ours).await, Err(StoreError::PreconditionFailed));
+        assert_eq!(store.tags_of("bucket", "key"), [tag("scan-result", "Clean")]);
     }
 }
 
