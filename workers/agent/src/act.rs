@@ -2,10 +2,11 @@
 
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::tags::{TAGS_PER_OBJECT, Tag, TagKeys, merge_tags, verdict_tags};
-use lazaret_model::{ActionKind, ActionOutcome, ResultRow};
+use lazaret_model::{ActionKind, ActionOutcome, ObjectRef, ResultRow};
 use tracing::warn;
 
 use crate::retry;
+use crate::uncover::{UNCOVERED, older_version};
 
 /// Does what the row says is to be done; the object's tags are named as `keys` says. A row without an action is a `Done`.
 ///
@@ -15,13 +16,33 @@ pub async fn act(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow) -> Re
     match row.action.as_ref().map(|action| &action.kind) {
         None => Ok(ActionOutcome::Done),
         Some(ActionKind::Tag) => tag(store, keys, row).await,
-        Some(ActionKind::Move { to_bucket, to_key }) => quarantine(store, keys, row, to_bucket, to_key).await,
-        Some(ActionKind::Delete) => delete(store, row).await,
+        Some(ActionKind::Move { to_bucket, to_key }) => {
+            let moved = quarantine(store, keys, row, to_bucket, to_key).await?;
+            look_behind(store, row, moved).await
+        }
+        Some(ActionKind::Delete) => look_behind(store, row, delete(store, row).await?).await,
     }
 }
 
+/// Whether the version that was deleted was the last of its key. Any delivery that finds it gone looks, not only the one that
+/// deleted it, so that all come to one outcome.
+async fn look_behind(store: &dyn ObjectStore, row: &ResultRow, done: ActionOutcome) -> Result<ActionOutcome, ActError> {
+    let versioned = row.object.version_id.is_some();
+    if done != ActionOutcome::Done || !versioned {
+        return Ok(done);
+    }
+    if !older_version(store, &row.object).await.map_err(ActError::LookBehind)? {
+        return Ok(done);
+    }
+    warn!(
+        object.bucket = %row.object.bucket, object.key = %row.object.key.escape_debug(), verdict = row.verdict.name(),
+        "An older version of an infected object's key came up, which this job did not scan"
+    );
+    Ok(ActionOutcome::Failed(UNCOVERED.to_owned()))
+}
+
 /// The outcome of an action that failed and is not tried again. What should have left its bucket and did not is tagged, as far
-/// as that goes: a `Clean` of an earlier scan must not stand on it.
+/// as that goes, even where the policy has no tags: a `Clean` of an earlier scan must not stand on it.
 pub async fn give_up(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow, failed: &ActError) -> ActionOutcome {
     let instead = match row.action.as_ref().map(|action| &action.kind) {
         Some(ActionKind::Move { .. } | ActionKind::Delete) => match tag(store, keys, row).await {
@@ -56,6 +77,8 @@ pub enum ActError {
     DeleteMoved(#[source] StoreError),
     #[error("deleting it: {0}")]
     Delete(#[source] StoreError),
+    #[error("it was done, and whether an older version of its key came up could not be seen: {0}")]
+    LookBehind(#[source] StoreError),
 }
 
 impl ActError {
@@ -68,7 +91,8 @@ impl ActError {
             | Self::Copy(error)
             | Self::Look(error)
             | Self::DeleteMoved(error)
-            | Self::Delete(error) => error.retryable(),
+            | Self::Delete(error)
+            | Self::LookBehind(error) => error.retryable(),
         }
     }
 }
@@ -76,6 +100,11 @@ impl ActError {
 /// Whether the version that was scanned is no longer there.
 fn is_gone(error: &StoreError) -> bool {
     matches!(error, StoreError::NotFound | StoreError::PreconditionFailed | StoreError::NoSuchBucket(_))
+}
+
+/// Whether the version id alone names one version for ever, which that of objects older than their bucket's versions does not.
+fn is_pinned(object: &ObjectRef) -> bool {
+    object.version_id.as_deref().is_some_and(|id| id != "null")
 }
 
 async fn tag(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow) -> Result<ActionOutcome, ActError> {
@@ -86,8 +115,9 @@ async fn tag(store: &dyn ObjectStore, keys: &TagKeys, row: &ResultRow) -> Result
     };
     let ours = verdict_tags(keys, &row.verdict, row.scanned_at);
     let merged = merge_tags(keys, &existing, &ours).ok_or(ActError::NoRoomForTags)?;
-    if merged == existing {
-        return Ok(ActionOutcome::Done); // an earlier delivery wrote them
+    // an earlier delivery wrote them; on this very version only where a version id says so
+    if merged == existing && is_pinned(&row.object) {
+        return Ok(ActionOutcome::Done);
     }
     match retry::store(|| store.put_tags(&row.object, &merged)).await {
         Ok(()) => Ok(ActionOutcome::Done),

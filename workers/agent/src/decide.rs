@@ -1,7 +1,7 @@
 //! Decide: what a verdict means under the bucket's policy, and what `Gone` really was.
 
 use jiff::Timestamp;
-use lazaret_aws::ObjectStore;
+use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::policy::Policy;
 use lazaret_model::quarantine::quarantine_key;
 use lazaret_model::tags::{Tag, TagKeys};
@@ -10,6 +10,7 @@ use lazaret_model::{Action, ActionKind, ActionOutcome, Finding, ObjectRef, Resul
 use tracing::info;
 
 use crate::retry;
+use crate::uncover::{UNCOVERED, older_version};
 
 /// The engine that a finding names that was read from the tags of a quarantined object.
 const FROM_QUARANTINE: &str = "quarantine";
@@ -39,13 +40,20 @@ impl Decide<'_> {
     /// row meets that part and merges; the look here is for what no part of this packet tells of any more.
     pub async fn row_of_gone(&self, asked: &ObjectRef, reason: GoneReason) -> ResultRow {
         let to_key = quarantine_key(asked);
-        let look = retry::store(|| self.store.tags_at(self.quarantine_bucket, &to_key)).await;
-        let (verdict, action) = match look {
-            Ok(Some(tags)) => {
+        let look = async {
+            let tags = retry::store(|| self.store.tags_at(self.quarantine_bucket, &to_key)).await?;
+            // `Overwritten` is also what an older version looks like that came up when it was moved
+            let overwritten = tags.is_some() && reason == GoneReason::Overwritten;
+            let uncovered = overwritten && older_version(self.store, asked).await?;
+            Ok::<_, StoreError>(tags.map(|tags| (tags, uncovered)))
+        };
+        let (verdict, action) = match look.await {
+            Ok(Some((tags, uncovered))) => {
                 info!("The object stands in quarantine already");
                 let kind = ActionKind::Move { to_bucket: self.quarantine_bucket.to_owned(), to_key };
                 let verdict = Verdict::Infected { findings: vec![finding(&self.policy.tag_keys, &tags)] };
-                (verdict, Some(Action { kind, outcome: ActionOutcome::Done }))
+                let outcome = if uncovered { ActionOutcome::Failed(UNCOVERED.to_owned()) } else { ActionOutcome::Done };
+                (verdict, Some(Action { kind, outcome }))
             }
             Ok(None) => (Verdict::Gone { reason }, None),
             Err(error) => {

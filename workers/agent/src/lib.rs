@@ -6,7 +6,7 @@
 //! * [`receive`], [`lease`]: packets of the plan, and their messages while they are worked on.
 //! * [`inspect`]: [`fetch`] (pinned), [`scan`] and [`decide`] for each object of a packet, bounded in number and in bytes ([`spool`]).
 //! * [`record`], [`merge`]: a packet's part in S3, which only gains truth.
-//! * [`act`], [`confirm`]: tags, quarantine and deletion, and the part once more.
+//! * [`act`], [`uncover`], [`confirm`]: tags, quarantine and deletion, what comes up behind them, and the part once more.
 //! * [`engine`]: the engine's client as a [`Scanner`].
 //! * [`policies`], [`progress`], [`retry`], [`config`]: what the verbs need.
 //!
@@ -33,6 +33,7 @@ pub mod scan;
 pub mod spool;
 #[cfg(test)]
 mod testing;
+pub mod uncover;
 
 pub use config::{Config, Environment};
 pub use error::AgentError;
