@@ -366,3 +366,44 @@ async fn an_older_version_that_comes_up_is_no_done() {
         assert_eq!(world.s3.calls("copy"), copies);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_too_late_to_an_object_that_was_moved_sees_the_older_version_too() {
+    let mut world = World::empty();
+    world.s3.insert(VERSIONED, "bad", "harmless, for all we know");
+    let bad = world.s3.insert(VERSIONED, "bad", "virus");
+    world.pack(vec![bad]).await;
+    world.run().await.expect("ends idle");
+    let first = outcome(&world.row("bad"));
+    assert!(matches!(first, Some(ActionOutcome::Failed(_))), "{first:?}");
+    // its part is lost, and the packet comes again
+    world.s3.remove(RESULTS, &layout::part_key(&job_id(), &world.packets[0].packet_id));
+    world.send(&world.packets[0]);
+    world.run().await.expect("ends idle");
+    assert_eq!((world.row("bad").verdict.name(), outcome(&world.row("bad"))), ("Infected", first));
+    assert_eq!(world.quarantined().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_that_an_agent_left_on_another_object_when_it_died_are_taken_off() {
+    let world = World::with_objects(BUCKET, &[("ok", "plain")]).await;
+    let s3 = world.s3.clone();
+    world.s3.while_tagging(move || drop(s3.overwrite(BUCKET, "ok", "not scanned")));
+    world.run().await.expect("ends idle");
+    assert_eq!(outcome(&world.row("ok")), Some(ActionOutcome::Gone));
+    assert!(world.s3.tags_of(BUCKET, "ok").is_empty());
+
+    // the first agent died right after it wrote them
+    let mut row = world.row("ok");
+    let keys = lazaret_model::tags::TagKeys::default();
+    let ours = lazaret_model::tags::verdict_tags(&keys, &row.verdict, row.scanned_at);
+    let left = ours.iter().fold(FakeObject::new("not scanned"), |object, tag| object.tag(&tag.key, &tag.value));
+    world.s3.insert_object(BUCKET, "ok", left);
+    row.action.as_mut().expect("an action").outcome = ActionOutcome::Pending;
+    let lines = lazaret_model::result::part_to_json_lines(&[row]).expect("json");
+    world.put(&layout::part_key(&job_id(), &world.packets[0].packet_id), lines).await;
+    world.send(&world.packets[0]);
+    world.run().await.expect("ends idle");
+    assert_eq!(outcome(&world.row("ok")), Some(ActionOutcome::Gone));
+    assert!(world.s3.tags_of(BUCKET, "ok").is_empty());
+}
