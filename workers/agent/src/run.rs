@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lazaret_aws::{ObjectStore, Queue};
+use lazaret_model::packet::DELIVERIES;
 use lazaret_model::{JobId, JobPlan, WorkPacket, layout};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -30,10 +31,6 @@ const GRACE: Duration = Duration::from_secs(25);
 /// A packet that failed for a reason that passes is nobody's for so long: handed on at once it would run through its
 /// deliveries while the reason lasts.
 const PAUSE: Duration = Duration::from_secs(30);
-
-/// The delivery after which SQS hands a packet to the dead letters: `maxReceiveCount` in the state machine that creates the
-/// queue. What is left pending then would stay so for ever.
-const LAST_DELIVERY: u32 = 5;
 
 /// Actions of the agent at once. An action is two to three calls of 20 to 50 ms, so that this many keep up with two scan
 /// workers on small objects, and stay far below what one S3 prefix takes.
@@ -264,7 +261,8 @@ impl Agent {
             parts: &self.parts,
             actions: &self.actions,
             actions_at_once: ACTIONS,
-            last_delivery: receive_count >= LAST_DELIVERY,
+            // what is left pending after the last one would stay so for ever
+            last_delivery: receive_count >= DELIVERIES,
         };
         confirm.settle(packet, part).await?;
         Ok(())

@@ -90,3 +90,9 @@ async fn the_functions_answer_the_examples_with_the_examples() {
     let answer = world.check_drain().handle(read("check-drain.input.json"), world::now()).await;
     assert_eq!(answer, Ok(read("check-drain.output.json")));
 }
+
+#[test]
+fn the_queue_gives_a_packet_up_after_as_many_deliveries_as_agents_and_drain_reckon_with() {
+    let machine = include_str!("../../../statemachines/retro-job.asl.json");
+    assert!(machine.contains(&format!("'maxReceiveCount': {}}}", lazaret_model::packet::DELIVERIES)));
+}

@@ -23,7 +23,8 @@ pub enum ActionOutcome {
     Done,
     /// The version is no longer there: overwritten or deleted since it was scanned. Nothing was touched.
     Gone,
-    /// It could not be done; the object stands where it stood.
+    /// It could not be done, and the object stands where it stood; or it was done and something is left that a person must
+    /// look at (an older version of the key came up). The text says which.
     Failed(String),
 }
 

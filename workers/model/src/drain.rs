@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Times that agents are launched anew without one more part being written, before the job is called stuck. More than the five
-/// receives after which a packet goes to the dead letters: a packet that kills every agent is given up, not the job.
-pub const RELAUNCHES_WITHOUT_PROGRESS: u32 = 6;
+use crate::packet::DELIVERIES;
+
+/// Times that agents are launched anew without one more part being written, before the job is called stuck. More than the
+/// deliveries after which a packet goes to the dead letters: a packet that kills every agent is given up, not the job.
+pub const RELAUNCHES_WITHOUT_PROGRESS: u32 = DELIVERIES + 1;
 
 /// What was seen of the queue, the fleet and the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::job::JobId;
 use crate::object::ObjectRef;
 
+/// Deliveries of a packet before it goes to the dead letters: the `maxReceiveCount` of the job's queue, as
+/// `statemachines/retro-job.asl.json` sets it.
+pub const DELIVERIES: u32 = 5;
+
 /// One attempt to crawl one scope of a job: `<scope's index>-<8 hex digits of the attempt>`. A retried crawl has another
 /// id, so that its packets are never mistaken for those of the attempt before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
