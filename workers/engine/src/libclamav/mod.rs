@@ -36,6 +36,7 @@ const LIMITS: &[(Field, u64)] = &[
     (Field::CL_ENGINE_MAX_SCRIPTNORMALIZE, MAX_FILE_BYTES),
     (Field::CL_ENGINE_MAX_EMBEDDEDPE, MAX_FILE_BYTES),
     (Field::CL_ENGINE_MAX_ZIPTYPERCG, MAX_FILE_BYTES),
+    (Field::CL_ENGINE_MAX_PARTITIONS, 1_000_000), // of a disk image; the default is 50
     (Field::CL_ENGINE_PCRE_MAX_FILESIZE, MAX_FILE_BYTES),
 ];
 
