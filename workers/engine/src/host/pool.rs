@@ -29,7 +29,8 @@ pub(super) struct Pool {
 }
 
 struct Worker {
-    pid: Pid,
+    /// `None` once it was waited for: its number may be another process's by then.
+    pid: Option<Pid>,
     socket: OwnedFd,
     scratch: PathBuf,
     state: State,
@@ -144,8 +145,11 @@ impl Pool {
 
     /// Ends a worker, empties its scratch directory, starts another; the answer for the file that it had.
     fn replace(&mut self, index: usize, fault: &Fault) -> Result<Option<ScanReply>, HostError> {
-        let worker = &self.workers[index];
-        let status = end(worker.pid).map_err(HostError::kernel("end a worker"))?;
+        let worker = &mut self.workers[index];
+        let status = match worker.pid.take() {
+            Some(pid) => end(pid).map_err(HostError::kernel("end a worker"))?,
+            None => "ended before".to_owned(), // its successor was not started, and the host ends for that
+        };
         let reply = match worker.state {
             State::Scanning { id, since } => {
                 let elapsed = since.elapsed();
@@ -185,15 +189,20 @@ impl Pool {
         let engine = &mut self.engine;
         let pid = fork_worker(theirs, |socket| worker::run(engine, &socket, &directory, host))
             .map_err(HostError::kernel("fork a worker"))?;
-        Ok(Worker { pid, socket: ours, scratch: directory, state: State::Starting { since: Instant::now() } })
+        Ok(Worker {
+            pid: Some(pid),
+            socket: ours,
+            scratch: directory,
+            state: State::Starting { since: Instant::now() },
+        })
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for worker in &self.workers {
-            if let Err(error) = end(worker.pid) {
-                eprintln!("cannot end worker {}: {error}", worker.pid);
+        for pid in self.workers.iter_mut().filter_map(|worker| worker.pid.take()) {
+            if let Err(error) = end(pid) {
+                eprintln!("cannot end worker {pid}: {error}");
             }
         }
         // The scratch directory is dropped after this, with nobody left who writes to it.
