@@ -13,8 +13,8 @@ const KEPT: usize = 4_096;
 /// How many members of one name are compared by size before the first of them is taken.
 const CANDIDATES: usize = 64;
 
-/// Members of at most this many bytes are not scanned by libclamav: nothing fits in them.
-const UNSCANNED_BYTES: u64 = 5;
+/// Files and members of at most this many bytes are not scanned by libclamav: nothing fits in them.
+pub const UNSCANNED_BYTES: u64 = 5;
 
 /// The size that zip writes where the true one is in a zip64 record.
 const ZIP64_BYTES: u64 = u32::MAX as u64;
@@ -56,6 +56,8 @@ pub struct Observation {
     pub gaps: Vec<String>,
     /// libclamav's own warnings and errors.
     pub warnings: Vec<String>,
+    /// At least one layer was entered: libclamav looked at the file.
+    pub entered: bool,
     unbalanced: bool,
 }
 
@@ -79,6 +81,7 @@ struct Layer {
 #[derive(Debug)]
 struct Member {
     name: Vec<u8>,
+    packed_bytes: u64,
     bytes: u64,
     encrypted: bool,
     visited: bool,
@@ -89,6 +92,7 @@ struct Member {
 impl Observation {
     /// A layer begins; its name and size follow.
     pub fn enter(&mut self, kind: &[u8]) {
+        self.entered = true;
         self.layers.push(Layer { kind: String::from_utf8_lossy(kind).into_owned(), ..Layer::default() });
     }
 
@@ -112,7 +116,7 @@ impl Observation {
     }
 
     /// The layer's index has this entry.
-    pub fn list(&mut self, name: &[u8], bytes: u64, position: u32, encrypted: bool) {
+    pub fn list(&mut self, name: &[u8], packed_bytes: u64, bytes: u64, position: u32, encrypted: bool) {
         let Some(layer) = self.layers.last_mut() else {
             self.unbalanced = true;
             return;
@@ -121,10 +125,20 @@ impl Observation {
         if layer.listed.insert((position, name.to_owned())) {
             let index = layer.members.len();
             layer.waiting.entry(member::base_name(name).to_owned()).or_default().push_back(index);
-            layer.members.push(Member { name: name.to_owned(), bytes, encrypted, visited: false, unpacked: 0 });
+            layer.members.push(Member {
+                name: name.to_owned(),
+                packed_bytes,
+                bytes,
+                encrypted,
+                visited: false,
+                unpacked: 0,
+            });
         } else if encrypted {
-            let same = layer.members.iter_mut().rev().find(|member| member.name == name);
-            same.into_iter().for_each(|member| member.encrypted = true);
+            // Or several that lie within a program, each at position 0: one that fits in it is no code.
+            if let Some(same) = layer.members.iter_mut().rev().find(|member| member.name == name) {
+                same.encrypted = true;
+                same.packed_bytes = same.packed_bytes.min(packed_bytes);
+            }
         }
     }
 
@@ -151,8 +165,11 @@ impl Observation {
             self.unbalanced = true;
             return;
         };
-        // Within a program libclamav takes every `PK\x03\x04` for a zip; gzip's own code has three. What then has no name is code.
-        let is_code = |member: &Member| member.name.is_empty() && !is_container(&layer.kind);
+        // Within a program libclamav takes every `PK\x03\x04` for a zip; gzip's own code has three, gpg's and sqlite's one. What
+        // then would be larger, packed, than the program itself is code. A zip64 member has its size elsewhere.
+        let is_code = |member: &Member| {
+            is_program(&layer.kind) && member.packed_bytes > layer.bytes && member.packed_bytes != ZIP64_BYTES
+        };
         for member in layer.members.iter().filter(|member| member.encrypted && !is_code(member)) {
             keep(&mut self.encrypted, join(&path, &member::escape(&member.name)));
         }
@@ -254,6 +271,11 @@ fn keep(list: &mut Vec<String>, text: String) {
     if list.len() < KEPT {
         list.push(text);
     }
+}
+
+/// Whether this type is a program's, whose code may hold anything.
+fn is_program(kind: &str) -> bool {
+    ["CL_TYPE_MSEXE", "CL_TYPE_ELF", "CL_TYPE_MACHO"].iter().any(|program| kind.starts_with(program))
 }
 
 /// Whether libclamav lists the members of this type, so that the list can be held against what it entered.

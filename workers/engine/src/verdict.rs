@@ -3,13 +3,15 @@
 use lazaret_engine_protocol::{Detection, FailureReason, ScanVerdict, UnscannableReason};
 
 use crate::libclamav::Outcome;
-use crate::observation::{Found, Observation};
+use crate::observation::{Found, Observation, UNSCANNED_BYTES};
 
 /// This engine's name in detections.
 const ENGINE: &str = "clamav";
 
 /// Decides. Malware beside anything else stays malware; then what was not read; `Clean` only if nothing speaks against it.
-pub fn judge(outcome: &Outcome, observation: &Observation) -> ScanVerdict {
+///
+/// `bytes` is the file's size.
+pub fn judge(outcome: &Outcome, observation: &Observation, bytes: u64) -> ScanVerdict {
     let detections: Vec<Detection> = observation
         .malware
         .kept()
@@ -50,6 +52,9 @@ pub fn judge(outcome: &Outcome, observation: &Observation) -> ScanVerdict {
     if !observation.is_balanced() {
         return ScanVerdict::failed(FailureReason::EngineFailed, "the scan ended within a layer");
     }
+    if !observation.entered && bytes > UNSCANNED_BYTES {
+        return ScanVerdict::failed(FailureReason::EngineFailed, "the scan ended before the first layer");
+    }
     ScanVerdict::Clean
 }
 
@@ -64,6 +69,10 @@ fn first_of(text: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn judge(outcome: &Outcome, observation: &Observation) -> ScanVerdict {
+        super::judge(outcome, observation, 100)
+    }
 
     fn observe(signatures: &[&str]) -> Observation {
         let mut observation = Observation::default();
@@ -94,6 +103,10 @@ mod tests {
         let mut unfinished = observe(&[]);
         unfinished.enter(b"CL_TYPE_ZIP");
         assert_eq!(reason(&judge(&Outcome::Clean, &unfinished)), "engine failed");
+        // libclamav does not look into files of up to 5 bytes.
+        let nothing = Observation::default();
+        assert_eq!(super::judge(&Outcome::Clean, &nothing, 5), ScanVerdict::Clean);
+        assert_eq!(reason(&super::judge(&Outcome::Clean, &nothing, 6)), "engine failed");
     }
 
     #[test]

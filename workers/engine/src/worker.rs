@@ -74,5 +74,5 @@ fn examine(engine: &Engine, file: &OwnedFd, size: u64) -> ScanVerdict {
     if fstat(file).map_or(true, |status| u64::try_from(status.st_size) != Ok(size)) {
         return failed("the file changed its size while it was scanned".to_owned());
     }
-    judge(&outcome, &observation)
+    judge(&outcome, &observation, size)
 }

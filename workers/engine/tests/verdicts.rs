@@ -69,6 +69,22 @@ async fn an_encrypted_member_is_unscannable_and_named() {
 }
 
 #[tokio::test]
+async fn an_encrypted_zip_behind_something_else_is_unscannable_with_or_without_names() {
+    let test = TestEngine::start().await;
+    // The second has what looks like nameless members in its own code.
+    let programs = ["/usr/bin/env", "/usr/bin/gzip"].map(|path| fs::read(path).expect("part of every Debian"));
+    let others = [b"".as_slice(), b"text", b"\0\x01\x02\x03 neither text nor program"];
+    for before in others.into_iter().chain(programs.iter().map(Vec::as_slice)) {
+        for name in ["", "plan.txt"] {
+            let encrypted = encrypted_zip(&[(name, b"what nobody may read")]);
+            let verdict = test.scan(&[before, &encrypted].concat()).await;
+            let expected = ScanVerdict::unscannable(UnscannableReason::Encrypted, name);
+            assert_eq!(verdict, expected, "behind {} bytes", before.len());
+        }
+    }
+}
+
+#[tokio::test]
 async fn malware_beside_an_encrypted_archive_stays_infected() {
     let test = TestEngine::start().await;
     let encrypted = encrypted_zip(&[("plan.txt", b"what nobody may read")]);

@@ -57,7 +57,7 @@ unsafe extern "C" fn file_inspection(
 
 unsafe extern "C" fn meta(
     _container_kind: *const c_char,
-    _packed_bytes: c_ulong,
+    packed_bytes: c_ulong,
     name: *const c_char,
     unpacked_bytes: c_ulong,
     is_encrypted: c_int,
@@ -68,7 +68,7 @@ unsafe extern "C" fn meta(
     if let Some(observation) = unsafe { observation(context) } {
         // SAFETY: as above.
         let name = unsafe { bytes(name) }.unwrap_or_default();
-        observation.list(name, unpacked_bytes, position, is_encrypted != 0);
+        observation.list(name, packed_bytes, unpacked_bytes, position, is_encrypted != 0);
     }
     Code::CL_SUCCESS
 }
