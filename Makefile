@@ -9,7 +9,9 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PROGRAMS := $(TARGET)/debug
 PYTHON := .venv/bin/python
 LOCAL := $(abspath $(or $(LAZARET_LOCAL_DIR),.local))
-# Chosen by name with --workspace, not by --package: cargo would build the AWS SDK a second time, with that package's features alone.
+# Tests are chosen by name with --workspace, not by --package or --exclude: Cargo would build the AWS SDK a second time, with the
+# features that those packages alone ask for.
+UNIT := $(sort $(basename $(notdir $(wildcard workers/*/tests/*.rs local/*/tests/*.rs tests/workspace/tests/*.rs))))
 E2E := $(basename $(notdir $(wildcard tests/e2e/tests/*.rs)))
 
 .PHONY: help
@@ -81,7 +83,7 @@ lint: setup ## formatters and linters; warnings are errors
 
 .PHONY: test-unit
 test-unit: setup ## unit and contract tests: no cloud needed
-	cargo test --workspace --exclude lazaret-e2e --locked
+	cargo test --workspace --locked --lib --bins $(addprefix --test ,$(UNIT))
 
 .PHONY: test-cdk
 test-cdk: setup ## assertions over the templates and the state machine
