@@ -11,12 +11,14 @@
 //! * [`verdict`]: what an observation means; the only place that says `Clean`.
 //! * [`host`]: the poll loop, over the agent's socket and the workers'.
 //! * [`worker`]: the scanning process; [`process`]: fork, limits, signals; [`mapping`]: a file's bytes in memory.
+//! * [`gzip`]: whether such a file is whole, which libclamav does not say.
 //! * [`scratch`]: the directories that libclamav unpacks into.
 //!
 //! It knows nothing of AWS, HTTP or async. Not here yet: the jail (landlock, seccomp), and a walker of containers of our own.
 
 pub mod arguments;
 pub mod definitions;
+pub mod gzip;
 pub mod host;
 pub mod libclamav;
 pub mod mapping;

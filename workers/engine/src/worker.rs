@@ -1,5 +1,6 @@
 //! The scanning process: one file at a time, until its socket closes.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use lazaret_engine_protocol::{
 use rustix::fs::{FileType, fstat};
 use rustix::process::Pid;
 
+use crate::gzip;
 use crate::libclamav::Engine;
 use crate::mapping::Mapping;
 use crate::process::{harden_worker, silence};
@@ -34,7 +36,7 @@ pub fn run(engine: &mut Engine, socket: &OwnedFd, scratch: &Path, host: Pid) -> 
             return libc::EXIT_FAILURE; // the host asks properly, or not at all
         };
         let started = Instant::now();
-        let verdict = examine(engine, &file, request.size);
+        let verdict = examine(engine, &File::from(file), request.size);
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let reply = HostFrame::Reply(ScanReply { id: request.id, verdict, milliseconds });
         if socket::send(socket, &reply.encode(), None).is_err() {
@@ -45,7 +47,7 @@ pub fn run(engine: &mut Engine, socket: &OwnedFd, scratch: &Path, host: Pid) -> 
 }
 
 /// Looks at one file of which the agent says that it has `size` bytes.
-fn examine(engine: &Engine, file: &OwnedFd, size: u64) -> ScanVerdict {
+fn examine(engine: &Engine, file: &File, size: u64) -> ScanVerdict {
     let failed = |text: String| ScanVerdict::failed(FailureReason::EngineFailed, text);
     let status = match fstat(file) {
         Ok(status) => status,
@@ -74,5 +76,12 @@ fn examine(engine: &Engine, file: &OwnedFd, size: u64) -> ScanVerdict {
     if fstat(file).map_or(true, |status| u64::try_from(status.st_size) != Ok(size)) {
         return failed("the file changed its size while it was scanned".to_owned());
     }
-    judge(&outcome, &observation, size)
+    let verdict = judge(&outcome, &observation, size);
+    // Last, since it costs time: malware found, or another reason, needs no second one.
+    if verdict == ScanVerdict::Clean
+        && let Some(defect) = gzip::defect(file, MAX_FILE_BYTES)
+    {
+        return ScanVerdict::unscannable(UnscannableReason::Incomplete, defect);
+    }
+    verdict
 }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 
 use lazaret_engine_protocol::{FailureReason, MAX_FILE_BYTES, ScanVerdict, UnscannableReason};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-use support::{TEST_FILES, TestEngine, eicar, encrypted_zip, zip};
+use support::{TEST_FILES, TestEngine, eicar, encrypted_zip, gzip, zip};
 
 fn found(verdict: &ScanVerdict) -> Vec<(&str, &str)> {
     match verdict {
@@ -160,6 +160,24 @@ async fn what_libclamav_warns_of_is_never_clean() {
     let (reason, detail) = unscannable(test.scan(&cut).await);
     assert_eq!(reason, UnscannableReason::Incomplete);
     assert!(detail.starts_with("LibClamAV Warning: "), "{detail}");
+}
+
+#[tokio::test]
+async fn a_gzip_file_that_was_cut_or_damaged_is_never_clean() {
+    let test = TestEngine::start().await;
+    let content: Vec<u8> = (0..200_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let whole = gzip(&content);
+    assert_eq!(test.scan(&whole).await, ScanVerdict::Clean);
+    let mut damaged = whole.clone();
+    damaged[whole.len() - 5] ^= 1; // of the checksum
+    for file in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &damaged] {
+        let (reason, detail) = unscannable(test.scan(file).await);
+        assert_eq!(reason, UnscannableReason::Incomplete, "{detail}");
+        assert!(detail.starts_with("gzip at byte 0: "), "libclamav has no words for it: {detail}");
+    }
+    let infected = gzip(&eicar());
+    let verdict = test.scan(&infected[..infected.len() - 4]).await;
+    assert_eq!(found(&verdict), [("(embedded)", "Eicar-Test-Signature")]);
 }
 
 #[tokio::test]

@@ -118,6 +118,12 @@ pub fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     write_zip(members, SimpleFileOptions::default().compression_method(CompressionMethod::Deflated))
 }
 
+pub fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(content).expect("in memory");
+    encoder.finish().expect("in memory")
+}
+
 pub fn encrypted_zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     write_zip(members, SimpleFileOptions::default().with_deprecated_encryption(b"secret").expect("a password"))
 }
