@@ -85,6 +85,10 @@ lint: setup ## formatters and linters; warnings are errors
 test-unit: setup ## unit and contract tests: no cloud needed
 	cargo test --workspace --locked --lib --bins $(addprefix --test ,$(UNIT))
 
+.PHONY: test-corpus
+test-corpus: setup ## some 6,000 files of this system: none may be other than Clean (what is on a system differs: not part of `test`)
+	cargo test --workspace --locked --test corpus -- --ignored --nocapture
+
 .PHONY: test-cdk
 test-cdk: setup ## assertions over the templates and the state machine
 	npm --prefix cdk test --silent
