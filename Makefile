@@ -104,5 +104,5 @@ test-e2e: ## whole jobs on the local cloud, started once
 	trap '$(MAKE) --no-print-directory local-down' EXIT
 	$(MAKE) --no-print-directory local-up
 	. $(LOCAL)/env
-	LAZARET_TEST_ENDPOINT="$$AWS_ENDPOINT_URL" cargo test --workspace --locked --test ports
+	AWS_REGION=us-east-1 LAZARET_TEST_ENDPOINT="$$AWS_ENDPOINT_URL" cargo test --workspace --locked --test ports
 	cargo test --workspace --locked $(addprefix --test ,$(E2E)) -- --test-threads=1 --nocapture
