@@ -5,10 +5,12 @@
 //! * [`token`]: the task token of a Step Functions callback ([`TaskCallback`]).
 //! * [`tasks`]: the ECS tasks of a job ([`TaskFleet`]).
 //! * [`executions`]: executions of the retro-job state machine ([`Executions`]).
+//! * [`backoff`]: how to try again, where a caller wants more than the SDK's own tries.
 //! * [`sdk`]: the adapters; [`fake`]: the fakes, and a wrapper that fails on purpose.
 //!
 //! It decides nothing: retries inside one call are the SDK's, everything else is the caller's.
 
+pub mod backoff;
 pub mod executions;
 pub mod fake;
 pub mod objects;
@@ -18,6 +20,7 @@ mod tagging;
 pub mod tasks;
 pub mod token;
 
+pub use backoff::Backoff;
 pub use executions::Executions;
 pub use objects::{ObjectStore, StoreError};
 pub use queue::Queue;
