@@ -1,0 +1,1 @@
+//! Definitions as immutable versions in S3.

@@ -1,0 +1,1 @@
+//! Walks containers: zip, tar, gzip, bzip2, xz, zstd.
