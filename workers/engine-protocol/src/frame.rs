@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::ScanVerdict;
+use crate::verdict::{Detection, MAX_NOTES, ScanVerdict, bounded_notes};
 
 /// One frame at most: a datagram of this size fits the smallest common socket buffer (`wmem_default`, 208 KiB) thrice.
 pub const MAX_FRAME_BYTES: usize = 64 << 10;
@@ -19,6 +19,30 @@ pub struct ScanRequest {
     pub id: u64,
     /// Bytes of the file. A file of another size is not scanned.
     pub size: u64,
+    pub content: Content,
+    /// Whether the reply is to bring the members that were seen, as a [`crate::bundle`], for a second engine.
+    pub members: bool,
+}
+
+/// What the file beside a request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Content {
+    /// The thing to scan.
+    File,
+    /// Members that another engine saw, as a [`crate::bundle`]; each is to be scanned, under its own path.
+    Bundle,
+}
+
+/// The members that an engine saw; the bundle's descriptor travels beside the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    /// Bytes of the bundle.
+    pub bytes: u64,
+    pub count: u64,
+    /// Whether all of them are in it: else it reached its limit.
+    pub complete: bool,
 }
 
 /// Answers one request.
@@ -27,6 +51,10 @@ pub struct ScanRequest {
 pub struct ScanReply {
     pub id: u64,
     pub verdict: ScanVerdict,
+    /// What rules say that only note; beside any verdict.
+    pub notes: Vec<Detection>,
+    /// If they were asked for and there are any.
+    pub members: Option<Members>,
     /// From when a worker had the file to when it had the verdict.
     pub milliseconds: u64,
 }
@@ -46,6 +74,8 @@ pub struct Ready {
     pub workers: usize,
     /// The host's process, for logs.
     pub host_pid: u32,
+    /// Steps of the jail that this kernel does not have, and that the engine was told to do without.
+    pub jail_missing: Vec<String>,
 }
 
 /// All that a host sends.
@@ -63,13 +93,13 @@ pub enum BadFrame {
     TooLong,
     #[error("not a frame: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("an infected verdict without detections, or with too many")]
+    #[error("an infected verdict without detections, or with too many, or too many notes")]
     Inconsistent,
 }
 
 impl ScanRequest {
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("two numbers are always JSON")
+        serde_json::to_vec(self).expect("numbers and words are always JSON")
     }
 
     /// # Errors
@@ -83,7 +113,9 @@ impl HostFrame {
     /// Always at most [`MAX_FRAME_BYTES`]: verdicts are cut to fit, see [`ScanVerdict::bounded`].
     pub fn encode(self) -> Vec<u8> {
         let frame = match self {
-            Self::Reply(reply) => Self::Reply(ScanReply { verdict: reply.verdict.bounded(), ..reply }),
+            Self::Reply(reply) => {
+                Self::Reply(ScanReply { verdict: reply.verdict.bounded(), notes: bounded_notes(reply.notes), ..reply })
+            }
             ready @ Self::Ready(_) => ready,
         };
         serde_json::to_vec(&frame).expect("structs of text and numbers are always JSON")
@@ -94,7 +126,9 @@ impl HostFrame {
     pub fn decode(frame: &[u8]) -> Result<Self, BadFrame> {
         let frame = serde_json::from_slice(bounded(frame)?)?;
         match &frame {
-            Self::Reply(reply) if !reply.verdict.is_consistent() => Err(BadFrame::Inconsistent),
+            Self::Reply(reply) if !reply.verdict.is_consistent() || reply.notes.len() > MAX_NOTES => {
+                Err(BadFrame::Inconsistent)
+            }
             Self::Reply(_) | Self::Ready(_) => Ok(frame),
         }
     }

@@ -6,17 +6,22 @@
 //! The major components are:
 //!
 //! * [`verdict`]: what an engine says about one file.
+//! * [`limits`]: what bounds one scan.
 //! * [`frame`]: requests, replies and the greeting as bytes, all of bounded size.
 //! * [`socket`]: one frame a datagram over a Unix `SOCK_SEQPACKET` socket; the file travels beside it as a descriptor.
+//! * [`bundle`]: members on their way from one engine to another.
 //! * [`client`] (feature `client`): starts the engine's host process, asks it many things at once, restarts it if it dies.
 
+pub mod bundle;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod frame;
+pub mod limits;
 pub mod socket;
 pub mod verdict;
 
 #[cfg(feature = "client")]
-pub use client::{Engine, EngineConfig, StartError};
-pub use frame::{BadFrame, HostFrame, MAX_FRAME_BYTES, Ready, ScanReply, ScanRequest};
+pub use client::{Engine, EngineConfig, Examined, Order, StartError};
+pub use frame::{BadFrame, Content, HostFrame, MAX_FRAME_BYTES, Members, Ready, ScanReply, ScanRequest};
+pub use limits::Limits;
 pub use verdict::{Detection, FailureReason, MAX_FILE_BYTES, ScanVerdict, UnscannableReason};

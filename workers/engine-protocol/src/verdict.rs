@@ -17,8 +17,12 @@ pub const MAX_NAME_BYTES: usize = 256;
 /// Bytes of the text beside a reason.
 pub const MAX_DETAIL_BYTES: usize = 2_048;
 
-/// Bytes that the detections of one reply take as JSON; the rest of the frame is for all else in it.
-const DETECTIONS_BUDGET_BYTES: usize = 48 << 10;
+/// Notes that a reply carries at most; those beyond are dropped: they decide nothing.
+pub const MAX_NOTES: usize = 100;
+
+/// Bytes that the detections of one reply take as JSON; the rest of the frame is for the notes and all else in it.
+const DETECTIONS_BUDGET_BYTES: usize = 40 << 10;
+const NOTES_BUDGET_BYTES: usize = 8 << 10;
 
 /// One detection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +36,7 @@ pub struct Detection {
     pub engine: String,
 }
 
-/// Why a file could not be read to its end, though nothing went wrong.
+/// Why a file could not be read to its end, though nothing went wrong. The detail beside it names the member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum UnscannableReason {
     /// A limit of the engine (size, members, depth, expansion) was reached.
@@ -127,17 +131,7 @@ impl ScanVerdict {
             Self::Clean => Self::Clean,
             Self::Infected { detections, omitted } => {
                 let found = detections.len();
-                let mut budget = DETECTIONS_BUDGET_BYTES;
-                let mut kept: Vec<Detection> = Vec::with_capacity(found.min(MAX_DETECTIONS));
-                for detection in detections.into_iter().take(MAX_DETECTIONS) {
-                    let detection = detection.bounded();
-                    let bytes = json_bytes(&detection) + 1;
-                    if bytes > budget {
-                        break;
-                    }
-                    budget -= bytes;
-                    kept.push(detection);
-                }
+                let kept = bounded_list(detections, MAX_DETECTIONS, DETECTIONS_BUDGET_BYTES);
                 let cut = u64::try_from(found - kept.len()).unwrap_or(u64::MAX);
                 Self::Infected { detections: kept, omitted: omitted.saturating_add(cut) }
             }
@@ -163,6 +157,25 @@ impl Detection {
             engine: cut(self.engine, MAX_NAME_BYTES),
         }
     }
+}
+
+/// The first of them that fit, each cut to its own bounds.
+fn bounded_list(detections: Vec<Detection>, most: usize, mut budget_bytes: usize) -> Vec<Detection> {
+    let mut kept = Vec::with_capacity(detections.len().min(most));
+    for detection in detections.into_iter().take(most) {
+        let detection = detection.bounded();
+        let bytes = json_bytes(&detection) + 1;
+        if bytes > budget_bytes {
+            break;
+        }
+        budget_bytes -= bytes;
+        kept.push(detection);
+    }
+    kept
+}
+
+pub(crate) fn bounded_notes(notes: Vec<Detection>) -> Vec<Detection> {
+    bounded_list(notes, MAX_NOTES, NOTES_BUDGET_BYTES)
 }
 
 /// What the text takes as JSON, where a control character becomes six bytes.

@@ -1,7 +1,8 @@
 //! What the encoding promises, whatever the bytes: no panic, no frame that is too long, nothing that turns clean.
 
 use lazaret_engine_protocol::{
-    Detection, FailureReason, HostFrame, MAX_FRAME_BYTES, Ready, ScanReply, ScanRequest, ScanVerdict, UnscannableReason,
+    Content, Detection, FailureReason, HostFrame, MAX_FRAME_BYTES, Members, Ready, ScanReply, ScanRequest, ScanVerdict,
+    UnscannableReason,
 };
 use proptest::prelude::*;
 
@@ -26,10 +27,11 @@ fn verdict() -> impl Strategy<Value = ScanVerdict> {
 }
 
 fn reply() -> impl Strategy<Value = ScanReply> {
-    (any::<u64>(), verdict(), any::<u64>()).prop_map(|(id, verdict, milliseconds)| ScanReply {
-        id,
-        verdict,
-        milliseconds,
+    let notes = prop::collection::vec(detection(), 0..5);
+    let members = prop::option::of((any::<u64>(), any::<u64>(), any::<bool>()));
+    (any::<u64>(), verdict(), notes, members, any::<u64>()).prop_map(|(id, verdict, notes, members, milliseconds)| {
+        let members = members.map(|(bytes, count, complete)| Members { bytes, count, complete });
+        ScanReply { id, verdict, notes, members, milliseconds }
     })
 }
 
@@ -41,8 +43,9 @@ proptest! {
     }
 
     #[test]
-    fn requests_come_back_as_they_were(id: u64, size: u64) {
-        let request = ScanRequest { id, size };
+    fn requests_come_back_as_they_were(id: u64, size: u64, members: bool, bundle: bool) {
+        let content = if bundle { Content::Bundle } else { Content::File };
+        let request = ScanRequest { id, size, content, members };
         prop_assert_eq!(ScanRequest::decode(&request.encode()).expect("decodes"), request);
     }
 
@@ -73,8 +76,15 @@ proptest! {
     fn hostile_names_fit_in_one_frame(member in prop::collection::vec(any::<char>(), 0..9_000), count in 1_usize..4_000) {
         let member: String = member.into_iter().collect();
         let detection = Detection { member, threat: "Win.Test".to_owned(), engine: "clamav".to_owned() };
-        let verdict = ScanVerdict::Infected { detections: vec![detection; count], omitted: 0 };
-        let frame = HostFrame::Reply(ScanReply { id: u64::MAX, verdict, milliseconds: u64::MAX }).encode();
+        let verdict = ScanVerdict::Infected { detections: vec![detection.clone(); count], omitted: 0 };
+        let reply = ScanReply {
+            id: u64::MAX,
+            verdict,
+            notes: vec![detection; 3_000],
+            members: Some(Members { bytes: u64::MAX, count: u64::MAX, complete: false }),
+            milliseconds: u64::MAX,
+        };
+        let frame = HostFrame::Reply(reply).encode();
         prop_assert!(frame.len() <= MAX_FRAME_BYTES);
         let Ok(HostFrame::Reply(ScanReply { verdict: ScanVerdict::Infected { detections, omitted }, .. })) =
             HostFrame::decode(&frame) else { panic!("infected stays infected") };
@@ -85,12 +95,12 @@ proptest! {
 #[test]
 fn contradictions_are_refused() {
     for text in [
-        r#"{"reply":{"id":1,"verdict":{"infected":{"detections":[],"omitted":0}},"milliseconds":1}}"#,
-        r#"{"reply":{"id":1,"verdict":"clean"}}"#,
-        r#"{"reply":{"id":1,"verdict":"clean","milliseconds":1,"also":"infected"}}"#,
-        r#"{"reply":{"id":1,"verdict":"clean","verdict":"clean","milliseconds":1}}"#,
-        r#"{"reply":{"id":1,"verdict":"Clean","milliseconds":1}}"#,
-        r#"{"reply":{"id":1,"verdict":"clean","milliseconds":1}}{}"#,
+        r#"{"reply":{"id":1,"verdict":{"infected":{"detections":[],"omitted":0}},"notes":[],"members":null,"milliseconds":1}}"#,
+        r#"{"reply":{"id":1,"verdict":"clean","milliseconds":1}}"#,
+        r#"{"reply":{"id":1,"verdict":"clean","notes":[],"members":null,"milliseconds":1,"also":"infected"}}"#,
+        r#"{"reply":{"id":1,"verdict":"clean","verdict":"clean","notes":[],"members":null,"milliseconds":1}}"#,
+        r#"{"reply":{"id":1,"verdict":"Clean","notes":[],"members":null,"milliseconds":1}}"#,
+        r#"{"reply":{"id":1,"verdict":"clean","notes":[],"members":null,"milliseconds":1}}{}"#,
     ] {
         assert!(HostFrame::decode(text.as_bytes()).is_err(), "{text}");
     }
@@ -105,6 +115,7 @@ fn the_greeting_comes_back_as_it_was() {
         engine_version: "ClamAV 1.4.6".to_owned(),
         workers: 2,
         host_pid: 7,
+        jail_missing: vec!["landlock".to_owned()],
     });
     assert_eq!(HostFrame::decode(&ready.clone().encode()).expect("decodes"), ready);
 }

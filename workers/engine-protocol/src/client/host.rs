@@ -1,7 +1,7 @@
 //! One host process, from its start to its end.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,8 +33,10 @@ impl Host {
         let spawn_error = |source| StartError::Spawn { program: config.program.clone(), source };
         let mut host = Self::spawn(config).map_err(spawn_error)?;
         match timeout(Duration::from_secs(config.start_seconds), host.receive()).await {
-            Ok(Ok(Some(HostFrame::Ready(ready)))) => Ok((host, ready)),
-            Ok(Ok(Some(HostFrame::Reply(_)))) => Err(StartError::Protocol("a reply before the greeting".to_owned())),
+            Ok(Ok(Some((HostFrame::Ready(ready), _)))) => Ok((host, ready)),
+            Ok(Ok(Some((HostFrame::Reply(_), _)))) => {
+                Err(StartError::Protocol("a reply before the greeting".to_owned()))
+            }
             Ok(Ok(None)) => Err(StartError::Exited { message: host.end().await }),
             Ok(Err(error)) => Err(StartError::Protocol(error.to_string())),
             Err(_) => {
@@ -53,6 +55,7 @@ impl Host {
             .arg("--scratch")
             .arg(&config.scratch)
             .args(["--workers", &config.workers.to_string(), "--scan-seconds", &config.scan_seconds.to_string()])
+            .args(["--limits", &config.limits.to_json(), "--allow-missing", &config.allow_missing.join(",")])
             .env_clear() // the agent's credentials are in its environment
             .current_dir("/")
             .process_group(0) // a Ctrl-C on a terminal is for the agent, which then drains
@@ -68,11 +71,11 @@ impl Host {
         Ok(Self { child, socket, log, last_line })
     }
 
-    /// The next frame; `None` once the host is gone. Safe to cancel.
-    pub(super) async fn receive(&self) -> io::Result<Option<HostFrame>> {
+    /// The next frame, with the descriptor beside it; `None` once the host is gone. Safe to cancel.
+    pub(super) async fn receive(&self) -> io::Result<Option<(HostFrame, Option<OwnedFd>)>> {
         let received = self.socket.async_io(Interest::READABLE, || socket::receive(&self.socket)).await?;
         let Some(received) = received else { return Ok(None) };
-        HostFrame::decode(&received.frame).map(Some).map_err(io::Error::other)
+        HostFrame::decode(&received.frame).map(|frame| Some((frame, received.file))).map_err(io::Error::other)
     }
 
     pub(super) async fn send(&self, frame: &[u8], file: BorrowedFd<'_>) -> io::Result<()> {

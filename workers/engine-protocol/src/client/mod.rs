@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::frame::Ready;
-use crate::verdict::{FailureReason, ScanVerdict};
+use crate::frame::{Content, Members, Ready};
+use crate::limits::Limits;
+use crate::verdict::{Detection, FailureReason, ScanVerdict};
 use host::Host;
 use supervise::{Phase, Scan, Supervisor};
 
@@ -28,6 +29,9 @@ pub struct EngineConfig {
     pub scratch: PathBuf,
     /// Scans that run at the same time.
     pub workers: usize,
+    pub limits: Limits,
+    /// Steps of the jail, by name, to do without if the kernel lacks them. Empty: a missing one is an error at the start.
+    pub allow_missing: Vec<String>,
     /// A scan that takes longer is killed: `engine timeout`.
     pub scan_seconds: u64,
     /// How long the definitions may take to load. All of ClamAV's take 15 s on a quiet machine.
@@ -44,10 +48,38 @@ impl EngineConfig {
             definitions: definitions.into(),
             scratch: scratch.into(),
             workers: 1,
+            limits: Limits::default(),
+            allow_missing: Vec::new(),
             scan_seconds: 120,
             start_seconds: 300,
             restarts: 5,
         }
+    }
+}
+
+/// What is to be scanned.
+#[derive(Debug)]
+pub struct Order {
+    pub file: OwnedFd,
+    /// Bytes of the file.
+    pub size: u64,
+    pub content: Content,
+    /// Whether to bring the members that were seen.
+    pub members: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Examined {
+    pub verdict: ScanVerdict,
+    pub notes: Vec<Detection>,
+    /// A [`crate::bundle`] for another engine, if it was asked for and there are members. Hostile: never to be read here.
+    pub members: Option<(OwnedFd, Members)>,
+}
+
+impl From<ScanVerdict> for Examined {
+    fn from(verdict: ScanVerdict) -> Self {
+        Self { verdict, notes: Vec::new(), members: None }
     }
 }
 
@@ -107,14 +139,19 @@ impl Engine {
     /// Always answers; whatever goes wrong is a `Failed`. If [`Engine::broken`] then says so, the verdict is about the
     /// engine, not about the file.
     pub async fn scan(&self, file: OwnedFd, size: u64) -> ScanVerdict {
+        self.examine(Order { file, size, content: Content::File, members: false }).await.verdict
+    }
+
+    /// As [`Engine::scan`], with all that can be asked for and all that is answered.
+    pub async fn examine(&self, order: Order) -> Examined {
         let (reply, answer) = oneshot::channel();
-        if self.scans.send(Scan { file, size, reply }).await.is_ok()
-            && let Ok(verdict) = answer.await
+        if self.scans.send(Scan { order, reply }).await.is_ok()
+            && let Ok(examined) = answer.await
         {
-            return verdict;
+            return examined;
         }
         let why = self.broken().unwrap_or_else(|| "the engine was shut down".to_owned());
-        ScanVerdict::failed(FailureReason::EngineFailed, why)
+        ScanVerdict::failed(FailureReason::EngineFailed, why).into()
     }
 
     /// Why the engine gave up for good, if it did: every further scan is a `Failed`. An agent should end itself.

@@ -1,15 +1,15 @@
 //! Owns the connection: pairs replies with requests, and replaces a host that died.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{error, info, warn};
 
-use super::EngineConfig;
 use super::host::Host;
+use super::{EngineConfig, Examined, Order};
 use crate::frame::{HostFrame, Ready, ScanRequest};
 use crate::verdict::{FailureReason, ScanVerdict};
 
@@ -21,9 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A scan that was asked for.
 pub(super) struct Scan {
-    pub(super) file: OwnedFd,
-    pub(super) size: u64,
-    pub(super) reply: oneshot::Sender<ScanVerdict>,
+    pub(super) order: Order,
+    pub(super) reply: oneshot::Sender<Examined>,
 }
 
 #[derive(Debug)]
@@ -36,7 +35,7 @@ pub(super) enum Phase {
 
 /// A scan that the host has.
 struct Outstanding {
-    reply: oneshot::Sender<ScanVerdict>,
+    reply: oneshot::Sender<Examined>,
     due: Instant,
 }
 
@@ -99,14 +98,15 @@ impl Supervisor {
             tokio::select! {
                 biased;
                 frame = host.receive() => match frame {
-                    Ok(Some(HostFrame::Reply(reply))) => match outstanding.remove(&reply.id) {
+                    Ok(Some((HostFrame::Reply(reply), file))) => match outstanding.remove(&reply.id) {
                         Some(asked) => {
                             *failures = 0;
-                            let _ = asked.reply.send(reply.verdict); // who asked may have gone
+                            let members = file.zip(reply.members);
+                            let _ = asked.reply.send(Examined { verdict: reply.verdict, notes: reply.notes, members }); // who asked may have gone
                         }
                         None => break format!("a reply to request {}, which is not open", reply.id),
                     },
-                    Ok(Some(HostFrame::Ready(_))) => break "a second greeting".to_owned(),
+                    Ok(Some((HostFrame::Ready(_), _))) => break "a second greeting".to_owned(),
                     Ok(None) => break "it closed the connection".to_owned(),
                     Err(error) => break error.to_string(),
                 },
@@ -115,7 +115,7 @@ impl Supervisor {
                     break "it does not answer".to_owned();
                 }
                 scan = self.scans.recv(), if !closing && outstanding.len() < window => {
-                    let Some(Scan { file, size, reply }) = scan else {
+                    let Some(Scan { order: Order { file, size, content, members }, reply }) = scan else {
                         closing = true;
                         continue;
                     };
@@ -123,7 +123,7 @@ impl Supervisor {
                     next_id += 1;
                     outstanding.insert(id, Outstanding { reply, due: Instant::now() + self.patience() });
                     // A host that runs reads at once; only a hung one lets the socket fill up.
-                    match timeout(GRACE, host.send(&ScanRequest { id, size }.encode(), file.as_fd())).await {
+                    match timeout(GRACE, host.send(&ScanRequest { id, size, content, members }.encode(), file.as_fd())).await {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => break error.to_string(),
                         Err(_) => break "it takes no requests".to_owned(),
@@ -133,7 +133,7 @@ impl Supervisor {
         };
         for asked in outstanding.into_values() {
             let verdict = ScanVerdict::failed(FailureReason::EngineCrashed, format!("the engine's host died: {why}"));
-            let _ = asked.reply.send(verdict); // who asked may have gone
+            let _ = asked.reply.send(verdict.into()); // who asked may have gone
         }
         End::Died(why)
     }

@@ -16,8 +16,8 @@ use clamav_sys::{self as sys};
 use lazaret_engine_protocol::MAX_FILE_BYTES;
 
 use crate::definitions::DefinitionsError;
-use crate::mapping::Mapping;
 use crate::observation::Observation;
+use lazaret_engine_host::mapping::Mapping;
 
 /// The limits: generous, since what they stop is never called clean, and time is bounded from outside. A limit that
 /// libclamav applies in silence is the file limit itself, so that nothing is left out that the file limit let in.

@@ -1,61 +1,19 @@
-//! What this program asks of the kernel for itself and its workers: fork, limits, signals, an end with its parent.
+//! What the host asks of the kernel for itself and its workers: fork, descriptors, signals.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, getppid, set_dumpable_behavior, set_parent_process_death_signal,
-    setrlimit,
-};
+use rustix::process::Pid;
 
 /// The status of a worker that panicked.
 const PANICKED: i32 = 101;
 
-/// Descriptors that a worker may have: its socket, the file, and what libclamav unpacks, one for each level of nesting and some.
-const WORKER_FILES: u64 = 256;
-
-/// The largest file that a worker may write: libclamav's file limit and a page. Beyond it the kernel ends the worker.
-const WORKER_FILE_BYTES: u64 = 2 << 30;
-
 /// Where a worker has its socket.
 const WORKER_SOCKET: RawFd = 3;
-
-/// Steps that cost nothing and suit host and workers alike: no privileges gained, no core with a customer's content in it.
-///
-/// # Errors
-/// If the kernel refuses one.
-pub fn harden() -> io::Result<()> {
-    rustix::thread::set_no_new_privs(true)?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    limit(Resource::Core, 0)
-}
-
-/// Steps for a worker alone: it ends with the host, starts no process, and writes and opens within bounds.
-///
-/// # Errors
-/// If the kernel refuses one, or the host is gone already.
-pub fn harden_worker(host: Pid) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    if getppid() != Some(host) {
-        return Err(io::Error::other("the host ended first"));
-    }
-    limit(Resource::Nproc, 0)?;
-    limit(Resource::Fsize, WORKER_FILE_BYTES)?;
-    limit(Resource::Nofile, WORKER_FILES)?;
-    // When memory runs out, a worker goes before the host with the definitions or the agent. What is not dumpable belongs to
-    // root in /proc, so that any other user could not write this. Nothing of a file was read yet: there is nothing to dump.
-    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
-    fs::write("/proc/self/oom_score_adj", "1000")?;
-    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
-}
-
-fn limit(resource: Resource, value: u64) -> io::Result<()> {
-    Ok(setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
-}
 
 /// Starts a worker: a copy of this process that has `socket` and standard error and no other descriptor.
 ///

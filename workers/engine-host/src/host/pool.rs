@@ -5,11 +5,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lazaret_engine_protocol::{FailureReason, HostFrame, ScanReply, ScanRequest, ScanVerdict, socket};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, waitpid};
+use lazaret_engine_protocol::{FailureReason, HostFrame, ScanReply, ScanVerdict, socket};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
 use super::{HostError, Job};
-use crate::libclamav::Engine;
+use crate::backend::Backend;
+use crate::jail::Jail;
 use crate::process::fork_worker;
 use crate::scratch::{self, Scratch};
 use crate::worker;
@@ -20,10 +21,11 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// Workers that die in a row before they are ready, until the host gives up.
 const MAX_FAILED_STARTS: u32 = 5;
 
-pub(super) struct Pool {
+pub(super) struct Pool<B> {
     workers: Vec<Worker>,
     scratch: Scratch, // before the engine, which may take a second to free its memory
-    engine: Engine,
+    backend: B,
+    jail: Jail,
     scan_limit: Duration,
     failed_starts: u32,
 }
@@ -49,9 +51,25 @@ enum Fault {
     TookTooLong,
 }
 
-impl Pool {
-    pub(super) fn new(engine: Engine, scratch: Scratch, count: usize, scan_limit: Duration) -> Result<Self, HostError> {
-        let mut pool = Self { workers: Vec::with_capacity(count), engine, scratch, scan_limit, failed_starts: 0 };
+/// An answer, with the bundle that goes with it.
+pub(super) type Answer = (ScanReply, Option<OwnedFd>);
+
+/// A reply that holds nothing but a verdict.
+pub(super) fn answer(id: u64, verdict: ScanVerdict, elapsed: Duration) -> ScanReply {
+    let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    ScanReply { id, verdict, notes: Vec::new(), members: None, milliseconds }
+}
+
+impl<B: Backend> Pool<B> {
+    pub(super) fn new(
+        backend: B,
+        jail: Jail,
+        scratch: Scratch,
+        count: usize,
+        scan_limit: Duration,
+    ) -> Result<Self, HostError> {
+        let workers = Vec::with_capacity(count);
+        let mut pool = Self { workers, scratch, backend, jail, scan_limit, failed_starts: 0 };
         for index in 0..count {
             let worker = pool.start(index)?;
             pool.workers.push(worker);
@@ -88,10 +106,9 @@ impl Pool {
     pub(super) fn assign(&mut self, job: Job) -> Result<(), Job> {
         let idle = self.workers.iter_mut().filter(|worker| matches!(worker.state, State::Idle));
         for worker in idle {
-            let request = ScanRequest { id: job.id, size: job.size };
             // An idle worker waits in `receive`, so the socket is empty. If it just died, `turn` will see that.
-            if socket::send(&worker.socket, &request.encode(), Some(job.file.as_fd())).is_ok() {
-                worker.state = State::Scanning { id: job.id, since: Instant::now() };
+            if socket::send(&worker.socket, &job.request.encode(), Some(job.file.as_fd())).is_ok() {
+                worker.state = State::Scanning { id: job.request.id, since: Instant::now() };
                 return Ok(());
             }
         }
@@ -99,7 +116,7 @@ impl Pool {
     }
 
     /// Reads what workers said (`readable` is in the order of [`Pool::sockets`]), replaces those that died or took too long; the answers.
-    pub(super) fn turn(&mut self, readable: &[bool]) -> Result<Vec<ScanReply>, HostError> {
+    pub(super) fn turn(&mut self, readable: &[bool]) -> Result<Vec<Answer>, HostError> {
         let mut replies = Vec::new();
         let now = Instant::now();
         for (index, readable) in readable.iter().copied().enumerate() {
@@ -107,16 +124,18 @@ impl Pool {
             let late = self.deadline(&self.workers[index]).is_some_and(|deadline| deadline <= now);
             match heard {
                 Ok(Some(reply)) => replies.push(reply),
-                Ok(None) if late => replies.extend(self.replace(index, &Fault::TookTooLong)?),
+                Ok(None) if late => {
+                    replies.extend(self.replace(index, &Fault::TookTooLong)?.map(|reply| (reply, None)))
+                }
                 Ok(None) => {}
-                Err(why) => replies.extend(self.replace(index, &Fault::Crashed(why))?),
+                Err(why) => replies.extend(self.replace(index, &Fault::Crashed(why))?.map(|reply| (reply, None))),
             }
         }
         Ok(replies)
     }
 
     /// One datagram of a worker: a reply, its greeting, or a reason to replace it.
-    fn listen(&mut self, index: usize) -> Result<Option<ScanReply>, &'static str> {
+    fn listen(&mut self, index: usize) -> Result<Option<Answer>, &'static str> {
         let worker = &mut self.workers[index];
         let received = match socket::receive(&worker.socket) {
             Ok(Some(received)) => received,
@@ -130,12 +149,13 @@ impl Pool {
                 Ok(None)
             }
             State::Scanning { id, since } => match HostFrame::decode(&received.frame) {
-                Ok(HostFrame::Reply(reply)) if reply.id == id => {
+                // One that brings a descriptor says so, and the other way round.
+                Ok(HostFrame::Reply(reply)) if reply.id == id && reply.members.is_some() == received.file.is_some() => {
                     // libclamav removes what it unpacked; what it forgot would be the next file's problem.
                     scratch::empty(&worker.scratch).map_err(|_| "left a scratch directory that cannot be emptied")?;
                     worker.state = State::Idle;
                     let milliseconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    Ok(Some(ScanReply { milliseconds, ..reply }))
+                    Ok(Some((ScanReply { milliseconds, ..reply }, received.file)))
                 }
                 _ => Err("sent a wrong answer"),
             },
@@ -163,8 +183,7 @@ impl Pool {
                     }
                 };
                 eprintln!("worker {index} is replaced after {} ms: {verdict:?}", elapsed.as_millis());
-                let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-                Some(ScanReply { id, verdict, milliseconds })
+                Some(answer(id, verdict, elapsed))
             }
             State::Idle => {
                 eprintln!("worker {index} ended without a file ({status})");
@@ -185,9 +204,8 @@ impl Pool {
     fn start(&mut self, index: usize) -> Result<Worker, HostError> {
         let directory = self.scratch.worker(index).map_err(HostError::kernel("make a scratch directory"))?;
         let (ours, theirs) = socket::pair().map_err(HostError::kernel("make a socket"))?;
-        let host = getpid();
-        let engine = &mut self.engine;
-        let pid = fork_worker(theirs, |socket| worker::run(engine, &socket, &directory, host))
+        let (backend, jail) = (&mut self.backend, &self.jail);
+        let pid = fork_worker(theirs, |socket| worker::run(backend, &socket, &directory, jail))
             .map_err(HostError::kernel("fork a worker"))?;
         Ok(Worker {
             pid: Some(pid),
@@ -198,7 +216,7 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl<B> Drop for Pool<B> {
     fn drop(&mut self) {
         for pid in self.workers.iter_mut().filter_map(|worker| worker.pid.take()) {
             if let Err(error) = end(pid) {

@@ -9,13 +9,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use lazaret_engine_protocol::{FailureReason, HostFrame, Ready, ScanReply, ScanRequest, ScanVerdict, socket};
+use lazaret_engine_protocol::{FailureReason, HostFrame, Ready, ScanRequest, ScanVerdict, socket};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpid;
 
 use crate::arguments::Arguments;
-use crate::definitions::{DefinitionsError, fingerprint};
-use crate::libclamav::{self, Engine};
+use crate::backend::{Backend, Loaded};
+use crate::jail::{self, Jail};
 use crate::process;
 use crate::scratch::{Scratch, ScratchError};
 use pool::Pool;
@@ -29,8 +29,13 @@ pub enum HostError {
     NoAgent(#[source] io::Error),
     #[error(transparent)]
     Scratch(#[from] ScratchError),
-    #[error(transparent)]
-    Definitions(#[from] DefinitionsError),
+    /// In the engine's words: no definitions, no rules, or damaged ones.
+    #[error("{0}")]
+    Load(String),
+    #[error("the engine cannot be warmed up: {0}")]
+    WarmUp(String),
+    #[error("there is no jail: {0}")]
+    Jail(#[from] jail::JailError),
     #[error("cannot {step}: {source}")]
     Kernel {
         step: &'static str,
@@ -49,57 +54,61 @@ impl HostError {
     }
 }
 
-/// Runs until the agent closes its socket, or until SIGTERM and the last reply.
+/// Runs until the agent closes its socket, or until SIGTERM and the last reply. `load` makes the engine.
 ///
 /// # Errors
-/// If there are no definitions, no scratch directory, no workers, or an agent that does not speak the protocol.
-pub fn run(arguments: &Arguments) -> Result<(), HostError> {
+/// If the engine does not load, there is no scratch directory, no jail, no workers, or an agent that does not speak the protocol.
+pub fn run<B: Backend>(
+    arguments: &Arguments,
+    load: impl FnOnce(&Arguments) -> Result<B, String>,
+) -> Result<(), HostError> {
     let agent = process::take_agent_socket().map_err(HostError::NoAgent)?;
-    process::harden().map_err(HostError::kernel("give up privileges"))?;
     let scratch = Scratch::claim(&arguments.scratch)?;
-    let version = fingerprint(&arguments.definitions)?;
-    let engine = Engine::load(&arguments.definitions)?;
-    let ready = greeting(&engine, version, arguments.workers);
+    let mut backend = load(arguments).map_err(HostError::Load)?;
+    let warm = scratch.worker(0).map_err(HostError::kernel("make a scratch directory"))?;
+    backend.warm_up(&warm).map_err(HostError::WarmUp)?;
+    let jail = Jail::prepare(&arguments.limits, &arguments.allow_missing, backend.profile())?;
+    jail::enter_host()?;
+    let ready = greeting(backend.loaded(), arguments.workers, jail.missing());
     // Before the first worker, which so leaves SIGTERM to the host: a drain lets scans finish.
     let termination = process::catch_termination().map_err(HostError::kernel("catch signals"))?;
     rustix::io::ioctl_fionbio(&agent, true).map_err(|error| HostError::kernel("use the socket")(error.into()))?;
-    let pool = Pool::new(engine, scratch, arguments.workers, arguments.scan_limit)?;
+    let pool = Pool::new(backend, jail, scratch, arguments.workers, arguments.scan_limit)?;
     let host =
         Host { agent, termination, pool, greeting: Some(ready), queue: VecDeque::new(), outgoing: VecDeque::new() };
     host.serve()
 }
 
-fn greeting(engine: &Engine, fingerprint: String, workers: usize) -> Ready {
-    let daily = engine.daily();
+fn greeting(loaded: Loaded, workers: usize, jail_missing: Vec<String>) -> Ready {
     Ready {
-        signatures: engine.signatures(),
-        definitions_version: match daily {
-            Some((version, _)) => format!("daily {version} ({fingerprint})"),
-            None => fingerprint,
-        },
-        definitions_built_seconds: daily.map(|(_, built)| built),
-        engine_version: libclamav::version(),
+        signatures: loaded.signatures,
+        definitions_version: loaded.version,
+        definitions_built_seconds: loaded.built_seconds,
+        engine_version: loaded.engine_version,
         workers,
         host_pid: getpid().as_raw_nonzero().get().unsigned_abs(),
+        jail_missing,
     }
 }
 
 /// A file that waits for a worker, or is with one.
 #[derive(Debug)]
 struct Job {
-    id: u64,
-    size: u64,
+    request: ScanRequest,
     file: OwnedFd,
 }
 
-struct Host {
+/// A frame for the agent, and the descriptor beside it.
+type Outgoing = (Vec<u8>, Option<OwnedFd>);
+
+struct Host<B> {
     agent: OwnedFd,
     termination: OwnedFd,
-    pool: Pool,
+    pool: Pool<B>,
     /// Sent once all workers are ready.
     greeting: Option<Ready>,
     queue: VecDeque<Job>,
-    outgoing: VecDeque<Vec<u8>>,
+    outgoing: VecDeque<Outgoing>,
 }
 
 /// What the agent's socket said.
@@ -109,14 +118,14 @@ enum Agent {
     Gone,
 }
 
-impl Host {
+impl<B: Backend> Host<B> {
     fn serve(mut self) -> Result<(), HostError> {
         let mut draining = false;
         loop {
             if self.pool.all_ready()
                 && let Some(ready) = self.greeting.take()
             {
-                self.outgoing.push_back(HostFrame::Ready(ready).encode());
+                self.outgoing.push_back((HostFrame::Ready(ready).encode(), None));
             }
             while let Some(job) = self.queue.pop_front() {
                 if let Err(job) = self.pool.assign(job) {
@@ -131,8 +140,8 @@ impl Host {
                 return Ok(());
             }
             let events = self.wait(draining).map_err(HostError::kernel("wait for events"))?;
-            for reply in self.pool.turn(&events.workers)? {
-                self.outgoing.push_back(HostFrame::Reply(reply).encode());
+            for (reply, bundle) in self.pool.turn(&events.workers)? {
+                self.outgoing.push_back((HostFrame::Reply(reply).encode(), bundle));
             }
             if events.termination && !draining {
                 draining = true;
@@ -187,11 +196,11 @@ impl Host {
             let request =
                 ScanRequest::decode(&received.frame).map_err(|error| HostError::Protocol(error.to_string()))?;
             match received.file {
-                Some(file) => self.queue.push_back(Job { id: request.id, size: request.size, file }),
+                Some(file) => self.queue.push_back(Job { request, file }),
                 None => {
                     let verdict = ScanVerdict::failed(FailureReason::EngineFailed, "no file came with the request");
-                    let reply = ScanReply { id: request.id, verdict, milliseconds: 0 };
-                    self.outgoing.push_back(HostFrame::Reply(reply).encode());
+                    let reply = HostFrame::Reply(pool::answer(request.id, verdict, Duration::ZERO));
+                    self.outgoing.push_back((reply.encode(), None));
                 }
             }
         }
@@ -200,8 +209,8 @@ impl Host {
 
     /// Sends what the agent's socket takes.
     fn flush(&mut self) -> Result<Agent, HostError> {
-        while let Some(frame) = self.outgoing.front() {
-            match socket::send(&self.agent, frame, None) {
+        while let Some((frame, bundle)) = self.outgoing.front() {
+            match socket::send(&self.agent, frame, bundle.as_ref().map(AsFd::as_fd)) {
                 Ok(()) => drop(self.outgoing.pop_front()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Agent::Gone),
