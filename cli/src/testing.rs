@@ -9,8 +9,8 @@ use lazaret_aws::fake::{FakeExecutions, FakeFleet, FakeQueues, FakeStore};
 use lazaret_model::crawl::SizeHistogram;
 use lazaret_model::summary::Status;
 use lazaret_model::{
-    Completeness, CrawlId, CrawlResult, ETag, Finding, JobId, JobPlan, ObjectRef, ResultRow, Source, StorageClass,
-    Summary, Totals, Verdict, Window, layout,
+    Completeness, CrawlId, CrawlResult, ETag, Evidence, Finding, JobId, JobPlan, ObjectRef, ResultRow, Source,
+    StorageClass, Summary, Totals, Verdict, Window, layout,
 };
 use serde::Serialize;
 
@@ -166,6 +166,7 @@ pub fn row(key: &str, verdict: Verdict) -> ResultRow {
         verdict,
         action: None,
         scanned_at: time("2026-11-01T00:01:00Z"),
+        evidence: Evidence::default(),
     }
 }
 

@@ -6,7 +6,9 @@ use lazaret_model::policy::Policy;
 use lazaret_model::quarantine::quarantine_key;
 use lazaret_model::tags::{Tag, TagKeys};
 use lazaret_model::verdict::{ErrorReason, GoneReason};
-use lazaret_model::{Action, ActionKind, ActionOutcome, Finding, ObjectRef, ResultRow, Verdict};
+use lazaret_model::{
+    Action, ActionKind, ActionOutcome, DefinitionsStamp, Evidence, Finding, ObjectRef, ResultRow, Verdict,
+};
 use tracing::info;
 
 use crate::retry;
@@ -14,6 +16,32 @@ use crate::uncover::{UNCOVERED, older_version};
 
 /// The engine that a finding names that was read from the tags of a quarantined object.
 const FROM_QUARANTINE: &str = "quarantine";
+
+/// What a verdict rests on. [`Basis::default`] is for objects that no engine saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Basis {
+    pub sha256: Option<[u8; 32]>,
+    pub definitions: Option<DefinitionsStamp>,
+    pub notes: Vec<Finding>,
+    pub cached: bool,
+}
+
+impl Basis {
+    fn evidence(self, at: Timestamp) -> Evidence {
+        Evidence {
+            definitions_age_seconds: self.definitions.as_ref().and_then(|stamp| stamp.age_seconds(at)),
+            definitions: self.definitions.map(|stamp| stamp.version),
+            sha256: self.sha256.map(|digest| hex(&digest)),
+            notes: self.notes,
+            cached: self.cached,
+        }
+    }
+}
+
+/// A digest as programs print it.
+pub fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// What is needed to decide.
 pub struct Decide<'a> {
@@ -23,15 +51,16 @@ pub struct Decide<'a> {
 }
 
 impl Decide<'_> {
-    /// The row of an object with its verdict and what is to be done.
+    /// The row of an object with its verdict, what that rests on, and what is to be done.
     ///
     /// `asked` is the object as its packet names it. The quarantine key is derived from that and not from `read`, the same
     /// object with the version id that the fetch learned: an agent that comes too late to fetch knows only `asked`, and must
     /// find the copy.
-    pub fn row(&self, asked: &ObjectRef, read: ObjectRef, verdict: Verdict) -> ResultRow {
+    pub fn row(&self, asked: &ObjectRef, read: ObjectRef, verdict: Verdict, basis: Basis) -> ResultRow {
         let verdict = self.policy.review(verdict);
         let action = self.policy.decide(asked, &verdict, self.quarantine_bucket).map(Action::pending);
-        ResultRow { object: read, verdict, action, scanned_at: Timestamp::now() }
+        let scanned_at = Timestamp::now();
+        ResultRow { object: read, verdict, action, scanned_at, evidence: basis.evidence(scanned_at) }
     }
 
     /// The row of an object that is no longer where it was: in quarantine, or gone indeed.
@@ -61,7 +90,8 @@ impl Decide<'_> {
                 (Verdict::Error { reason: ErrorReason::FetchFailed, detail }, None)
             }
         };
-        ResultRow { object: asked.clone(), verdict, action, scanned_at: Timestamp::now() }
+        let scanned_at = Timestamp::now();
+        ResultRow { object: asked.clone(), verdict, action, scanned_at, evidence: Evidence::default() }
     }
 }
 

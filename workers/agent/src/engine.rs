@@ -1,19 +1,19 @@
 //! The engine's process as a [`Scanner`].
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use lazaret_engine_protocol::verdict as engine;
-use lazaret_engine_protocol::{Engine, EngineConfig, FailureReason, ScanVerdict, StartError};
+use lazaret_engine_protocol::{Engine, EngineConfig, FailureReason, Ready, ScanVerdict, StartError};
 use lazaret_model::verdict::{ErrorReason, UnscannableReason};
-use lazaret_model::{Finding, Verdict};
+use lazaret_model::{DefinitionsStamp, Finding, Verdict};
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::config::EngineSettings;
-use crate::scan::{EngineGone, Scanner};
+use crate::scan::{Content, EngineGone, Scanned, Scanner};
 
 /// An engine that runs, with its scratch directory.
 pub struct EngineScanner {
@@ -72,13 +72,25 @@ fn remove(scratch: &Path) {
 
 #[async_trait]
 impl Scanner for EngineScanner {
-    async fn scan(&self, file: OwnedFd, size: u64) -> Result<Verdict, EngineGone> {
-        let said = self.engine.scan(file, size).await;
+    async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
+        let said = self.engine.scan(content.file, content.size).await;
         match (said, self.engine.broken()) {
             // not a word about the object
             (ScanVerdict::Failed { .. }, Some(why)) => Err(EngineGone(why)),
-            (said, _) => Ok(verdict(said)),
+            // replies come from the host that runs, so that what it said at its start is what it scanned with
+            (said, _) => Ok(Scanned {
+                verdict: verdict(said),
+                notes: Vec::new(),
+                definitions: self.definitions(),
+                cached: false,
+            }),
         }
+    }
+
+    fn definitions(&self) -> Option<DefinitionsStamp> {
+        let Ready { definitions_version, definitions_built_seconds, .. } = self.engine.info();
+        let built_at = definitions_built_seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        Some(DefinitionsStamp { version: definitions_version, built_at })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::verdict::{ErrorReason, GoneReason, SkippedReason};
 use lazaret_model::{ObjectRef, Verdict};
+use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::retry;
@@ -18,6 +19,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Fetched {
     pub file: OwnedFd,
+    /// Of its bytes.
+    pub sha256: [u8; 32],
     /// The reference that was asked for, with the version that S3 gave.
     pub object: ObjectRef,
 }
@@ -82,6 +85,7 @@ async fn attempt(store: &dyn ObjectStore, spool: &Spool, object: &ObjectRef) -> 
     }
     let mut place = spool.place(expected)?;
     let mut received = 0;
+    let mut digest = Sha256::new();
     while let Some(chunk) =
         timeout(SILENCE, answer.body.chunk()).await.map_err(|_| Attempt::Silent)?.map_err(Attempt::Store)?
     {
@@ -89,6 +93,7 @@ async fn attempt(store: &dyn ObjectStore, spool: &Spool, object: &ObjectRef) -> 
         if received > expected {
             return Err(Attempt::WrongSize { sent: received, listed: expected });
         }
+        digest.update(&chunk);
         place.write(&chunk).await?;
     }
     if received != expected {
@@ -96,5 +101,5 @@ async fn attempt(store: &dyn ObjectStore, spool: &Spool, object: &ObjectRef) -> 
     }
     let file = place.finish().await?;
     let version_id = object.version_id.clone().or(answer.version_id);
-    Ok(Fetched { file, object: ObjectRef { version_id, ..object.clone() } })
+    Ok(Fetched { file, sha256: digest.finalize().into(), object: ObjectRef { version_id, ..object.clone() } })
 }

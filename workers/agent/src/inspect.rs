@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, info_span};
 
-use crate::decide::Decide;
-use crate::fetch::{NotFetched, fetch};
+use crate::decide::{Basis, Decide};
+use crate::fetch::{Fetched, NotFetched, fetch};
 use crate::policies::PolicyBook;
-use crate::scan::{EngineGone, Scanner};
+use crate::scan::{Content, EngineGone, Scanned, Scanner};
 use crate::spool::{Room, Spool};
 
 /// Objects in hand for each scan worker. A small object takes 3 ms to scan and 20 to 50 ms to fetch, so that a worker
@@ -85,7 +85,7 @@ impl Inspector {
             let policies = self.policies.current();
             let policy = policies.of(&object.bucket);
             if let Some(verdict) = policy.verdict_before_fetch(object) {
-                rows[index] = Some(self.decide(policy).row(object, object.clone(), verdict));
+                rows[index] = Some(self.decide(policy).row(object, object.clone(), verdict, Basis::default()));
                 continue;
             }
             let place = Arc::clone(&self.bounds.objects).acquire_owned().await.expect("never closed");
@@ -120,16 +120,18 @@ impl Inspector {
         let (read, verdict) = match fetched {
             Ok(fetched) => {
                 let _worker = self.bounds.scans.acquire().await.expect("never closed");
-                let verdict = self.scanner.scan(fetched.file, fetched.object.size).await?;
-                (fetched.object, Ok(verdict))
+                let Fetched { file, sha256, object } = fetched;
+                let Scanned { verdict, notes, definitions, cached } =
+                    self.scanner.scan(Content { file, size: object.size, sha256 }).await?;
+                (object, Ok((verdict, Basis { sha256: Some(sha256), definitions, notes, cached })))
             }
-            Err(NotFetched::Verdict(verdict)) => (asked.clone(), Ok(verdict)),
+            Err(NotFetched::Verdict(verdict)) => (asked.clone(), Ok((verdict, Basis::default()))),
             Err(NotFetched::Gone(reason)) => (asked.clone(), Err(reason)),
         };
         let policies = self.policies.current();
         let decide = self.decide(policies.of(&asked.bucket));
         let row = match verdict {
-            Ok(verdict) => decide.row(asked, read, verdict),
+            Ok((verdict, basis)) => decide.row(asked, read, verdict, basis),
             Err(gone) => decide.row_of_gone(asked, gone).await,
         };
         log(&row, begun);

@@ -38,4 +38,4 @@ pub mod uncover;
 pub use config::{Config, Environment};
 pub use error::AgentError;
 pub use run::{Deps, run};
-pub use scan::{EngineGone, Scanner};
+pub use scan::{Content, EngineGone, Scanned, Scanner};

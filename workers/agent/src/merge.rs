@@ -61,7 +61,7 @@ fn outcome_rank(row: &ResultRow) -> u8 {
 #[cfg(test)]
 mod tests {
     use lazaret_model::verdict::{ErrorReason, GoneReason, SkippedReason, UnscannableReason};
-    use lazaret_model::{Action, ActionKind, Finding, JobId};
+    use lazaret_model::{Action, ActionKind, Evidence, Finding, JobId};
     use proptest::prelude::*;
 
     use super::*;
@@ -98,6 +98,7 @@ mod tests {
                 verdict,
                 action,
                 scanned_at: jiff::Timestamp::from_second(second).expect("a time"),
+                evidence: Evidence::default(),
             };
             rows.into_iter().enumerate().map(row).collect()
         })
@@ -150,6 +151,7 @@ mod tests {
             verdict: Verdict::Clean,
             action: None,
             scanned_at: jiff::Timestamp::UNIX_EPOCH,
+            evidence: Evidence::default(),
         };
         let packet = crate::testing::packet(0, vec![object("a"), object("b")]);
         let learned = ObjectRef { version_id: Some("v1".into()), ..object("a") };

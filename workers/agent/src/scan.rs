@@ -3,17 +3,43 @@
 use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
-use lazaret_model::Verdict;
+use lazaret_model::{DefinitionsStamp, Finding, Verdict};
 
 /// The engine is gone and does not come back: the fault is not any object's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the engine is gone for good: {0}")]
 pub struct EngineGone(pub String);
 
+/// What is to be scanned: a file that nobody changes any more.
+#[derive(Debug)]
+pub struct Content {
+    pub file: OwnedFd,
+    /// In bytes.
+    pub size: u64,
+    /// Of all bytes of `file`, taken as they came in.
+    pub sha256: [u8; 32],
+}
+
+/// What an engine has to say about a content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanned {
+    pub verdict: Verdict,
+    /// What rules found that only note. They change no verdict.
+    pub notes: Vec<Finding>,
+    /// The definitions that the verdict rests on, those of the process that scanned. `None` if none did.
+    pub definitions: Option<DefinitionsStamp>,
+    /// Said before, of the same bytes, under the same definitions.
+    pub cached: bool,
+}
+
 /// An engine with its definitions loaded.
 #[async_trait]
 pub trait Scanner: Send + Sync {
-    /// The verdict on the `size` bytes of `file`. A scan that goes wrong is a verdict too (`Error`, `Unscannable`); `Clean` is
-    /// said only of what was scanned to its end.
-    async fn scan(&self, file: OwnedFd, size: u64) -> Result<Verdict, EngineGone>;
+    /// The verdict on a content. A scan that goes wrong is a verdict too (`Error`, `Unscannable`); `Clean` is said only of what
+    /// was scanned to its end.
+    async fn scan(&self, content: Content) -> Result<Scanned, EngineGone>;
+
+    /// The definitions that a scan would use which began now; `None` if there are none that may be used. A cache asks this
+    /// before it answers in the engine's place: whoever refuses stale definitions says `None` as well.
+    fn definitions(&self) -> Option<DefinitionsStamp>;
 }

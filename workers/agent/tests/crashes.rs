@@ -9,7 +9,7 @@ use common::*;
 use lazaret_aws::objects::StoreError;
 use lazaret_model::policy::{InfectedAction, Policy};
 use lazaret_model::verdict::GoneReason;
-use lazaret_model::{ActionOutcome, Finding, Policies, ResultRow, Verdict, layout};
+use lazaret_model::{ActionOutcome, Evidence, Finding, Policies, ResultRow, Verdict, layout};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -195,6 +195,7 @@ async fn what_another_agent_recorded_wins_over_gone() {
             },
             action: None,
             scanned_at: jiff::Timestamp::UNIX_EPOCH,
+            evidence: Evidence::default(),
         })
         .collect();
     let lines = lazaret_model::result::part_to_json_lines(&recorded).expect("json");

@@ -5,7 +5,7 @@ use lazaret_aws::ObjectStore;
 use lazaret_aws::objects::PutCondition;
 use lazaret_model::result::part_to_json_lines;
 use lazaret_model::verdict::SkippedReason;
-use lazaret_model::{JobId, ObjectRef, PacketId, ResultRow, Verdict, layout};
+use lazaret_model::{Evidence, JobId, ObjectRef, PacketId, ResultRow, Verdict, layout};
 
 use crate::error::CrawlError;
 use crate::retry;
@@ -21,7 +21,13 @@ pub async fn write_part(
     at: Timestamp,
 ) -> Result<(), CrawlError> {
     let verdict = Verdict::Skipped { reason: SkippedReason::Archived };
-    let row = |object| ResultRow { object, verdict: verdict.clone(), action: None, scanned_at: at };
+    let row = |object| ResultRow {
+        object,
+        verdict: verdict.clone(),
+        action: None,
+        scanned_at: at,
+        evidence: Evidence::default(),
+    };
     let rows: Vec<ResultRow> = objects.into_iter().map(row).collect();
     let lines = part_to_json_lines(&rows).expect("rows are JSON");
     write(store, results_bucket, &layout::part_key(job_id, packet_id), "a part", lines, "application/x-ndjson").await

@@ -15,7 +15,7 @@ use lazaret_aws::{ObjectStore, Queue, ServiceError, StoreError, TaskFleet};
 use lazaret_model::drain::{self, DrainDecision, DrainFacts, DrainMemory};
 use lazaret_model::result::part_to_json_lines;
 use lazaret_model::verdict::ErrorReason;
-use lazaret_model::{JobId, JobPlan, ResultRow, Verdict, WorkPacket, fleet, layout};
+use lazaret_model::{Evidence, JobId, JobPlan, ResultRow, Verdict, WorkPacket, fleet, layout};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -189,6 +189,7 @@ fn rows_of_given_up(packet: &WorkPacket, now: Timestamp) -> Vec<ResultRow> {
         },
         action: None,
         scanned_at: now,
+        evidence: Evidence::default(),
     };
     packet.objects.iter().map(row).collect()
 }

@@ -6,6 +6,7 @@
 //! * [`object`], [`packet`]: the exact version of an object, and the message that carries many of them.
 //! * [`crawl`]: what a crawl counted; [`plan`]: which crawls of a job count, and so which packets exist.
 //! * [`verdict`], [`policy`], [`action`], [`tags`], [`quarantine`]: what was found, what is done about it, and how it is written down.
+//! * [`definitions`]: which definitions a verdict rests on.
 //! * [`result`]: a row for each object; [`summary`]: the totals and the proof of completeness.
 //! * [`fleet`], [`drain`]: how many agents to start, and when a job is done.
 //! * [`layout`]: where everything lies in the results bucket; [`failure`]: the error names that Step Functions sees.
@@ -14,6 +15,7 @@
 
 pub mod action;
 pub mod crawl;
+pub mod definitions;
 pub mod drain;
 pub mod failure;
 pub mod fleet;
@@ -32,6 +34,7 @@ pub mod verdict;
 
 pub use action::{Action, ActionKind, ActionOutcome};
 pub use crawl::{CrawlBrief, CrawlResult, SizeHistogram};
+pub use definitions::DefinitionsStamp;
 pub use failure::Failure;
 pub use job::{BucketScope, Job, JobId, JobInput, Source, Window};
 pub use object::{ETag, ObjectRef, StorageClass};
@@ -39,6 +42,6 @@ pub use packet::{CrawlId, PacketId, WorkPacket};
 pub use plan::JobPlan;
 pub use policy::{Policies, Policy};
 pub use progress::Progress;
-pub use result::ResultRow;
+pub use result::{Evidence, ResultRow};
 pub use summary::{Completeness, Summary, Totals};
 pub use verdict::{Finding, Verdict};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::object::ObjectRef;
-use crate::verdict::Verdict;
+use crate::verdict::{Finding, Verdict};
 
 /// One line of a ResultPart, and one row of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,29 @@ pub struct ResultRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
     pub scanned_at: Timestamp,
+    #[serde(flatten)]
+    pub evidence: Evidence,
+}
+
+/// What the verdict of a row rests on. Objects that were not read have none of it, and neither have rows of older versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Evidence {
+    /// The version of the definitions that scanned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definitions: Option<String>,
+    /// How old those were then, if they say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definitions_age_seconds: Option<u64>,
+    /// SHA-256 of the bytes that were scanned, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What rules found that only note and change no verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
+    /// The same bytes had been scanned before, under the same definitions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 /// Writes a part: JSON Lines, in the order of the packet.

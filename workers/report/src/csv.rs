@@ -47,7 +47,7 @@ impl<W: Write> CsvReport<W> {
     /// # Errors
     /// Those of the writer.
     pub fn row(&mut self, row: &ResultRow) -> io::Result<()> {
-        let ResultRow { object, verdict, action, scanned_at } = row;
+        let ResultRow { object, verdict, action, scanned_at, .. } = row;
         let join = |of: fn(&Finding) -> &str| verdict.findings().iter().map(of).collect::<Vec<_>>().join("; ");
         let cells: [Cow<'_, str>; COLUMNS.len()] = [
             object.bucket.as_str().into(),

@@ -45,7 +45,7 @@ pub struct ReportRow {
 
 impl From<&ResultRow> for ReportRow {
     fn from(row: &ResultRow) -> Self {
-        let ResultRow { object, verdict, action, scanned_at } = row;
+        let ResultRow { object, verdict, action, scanned_at, .. } = row;
         Self {
             bucket: object.bucket.clone(),
             key: object.key.clone(),

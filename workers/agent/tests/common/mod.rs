@@ -3,23 +3,23 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lazaret_agent::{AgentError, Config, Deps, EngineGone, Scanner, run};
+use lazaret_agent::{AgentError, Config, Content, Deps, EngineGone, Scanned, Scanner, run};
 use lazaret_aws::fake::{FailingQueue, FailingStore, FakeQueue, FakeStore};
 use lazaret_aws::objects::{ObjectStore, PutCondition};
 use lazaret_model::quarantine::quarantine_key;
 use lazaret_model::result::part_from_json_lines;
 use lazaret_model::verdict::{ErrorReason, UnscannableReason};
 use lazaret_model::{
-    BucketScope, CrawlId, CrawlResult, Finding, Job, JobId, JobPlan, ObjectRef, Policies, ResultRow, SizeHistogram,
-    Source, Verdict, Window, WorkPacket, layout,
+    BucketScope, CrawlId, CrawlResult, DefinitionsStamp, Finding, Job, JobId, JobPlan, ObjectRef, Policies, ResultRow,
+    SizeHistogram, Source, Verdict, Window, WorkPacket, layout,
 };
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 pub const RESULTS: &str = "results";
@@ -28,6 +28,9 @@ pub const BUCKET: &str = "goods";
 /// A bucket with versions.
 pub const VERSIONED: &str = "kept-goods";
 pub const THREAT: &str = "Test.Virus-1";
+/// The definitions of [`FakeScanner`].
+pub const VERSION: &str = "test-1";
+pub const BUILT_AT: jiff::Timestamp = jiff::Timestamp::UNIX_EPOCH;
 
 /// Finds what the object says about itself.
 #[derive(Clone, Default)]
@@ -53,7 +56,7 @@ pub struct Counts {
 
 #[async_trait]
 impl Scanner for FakeScanner {
-    async fn scan(&self, file: OwnedFd, size: u64) -> Result<Verdict, EngineGone> {
+    async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
         let number = self.counts.scans.fetch_add(1, Ordering::SeqCst);
         if let Some(hook) = &*self.counts.hook.lock().expect("hook") {
             hook(number);
@@ -68,12 +71,13 @@ impl Scanner for FakeScanner {
             tokio::time::sleep(self.scan_time).await;
         }
         let mut text = Vec::new();
-        File::from(file).read_to_end(&mut text).expect("a readable file");
+        File::from(content.file).read_to_end(&mut text).expect("a readable file");
         self.counts.now.fetch_sub(1, Ordering::SeqCst);
-        assert_eq!(text.len() as u64, size, "the whole object is there");
+        assert_eq!(text.len() as u64, content.size, "the whole object is there");
+        assert_eq!(content.sha256, <[u8; 32]>::from(Sha256::digest(&text)), "the digest is of the object");
         let text = String::from_utf8_lossy(&text);
         let says = |word: &str| text.contains(word);
-        Ok(if says("virus") {
+        let verdict = if says("virus") {
             let finding =
                 |member: &str| Finding { member: member.into(), threat: THREAT.into(), engine: "clamav".into() };
             Verdict::Infected { findings: vec![finding("")] }
@@ -83,7 +87,12 @@ impl Scanner for FakeScanner {
             Verdict::Unscannable { reason: UnscannableReason::Encrypted, detail: "a.txt".into() }
         } else {
             Verdict::Clean
-        })
+        };
+        Ok(Scanned { verdict, notes: Vec::new(), definitions: self.definitions(), cached: false })
+    }
+
+    fn definitions(&self) -> Option<DefinitionsStamp> {
+        Some(DefinitionsStamp { version: VERSION.into(), built_at: Some(BUILT_AT) })
     }
 }
 

@@ -166,7 +166,7 @@ pub fn object(key: &str) -> ObjectRef {
 }
 
 pub fn row(key: &str, verdict: Verdict) -> ResultRow {
-    ResultRow { object: object(key), verdict, action: None, scanned_at: now() }
+    ResultRow { object: object(key), verdict, action: None, scanned_at: now(), evidence: Evidence::default() }
 }
 
 pub fn clean(keys: &[&str]) -> Vec<ResultRow> {

@@ -65,6 +65,7 @@ pub fn row(key: &str, verdict: Verdict) -> ResultRow {
         verdict,
         action: None,
         scanned_at: moment("2026-11-01T00:01:00Z"),
+        evidence: Evidence::default(),
     }
 }
 
