@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct DefinitionsStamp {
     pub version: String,
-    /// By the set's own header; a set without one does not say how old it is.
+    /// By the set's own header, else by its newest file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_at: Option<Timestamp>,
 }

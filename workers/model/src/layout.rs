@@ -1,7 +1,9 @@
-//! Where everything lies in the results bucket. `jobs/` stays; `work/` is temporary and emptied by the tear-down.
+//! Where everything lies in the results bucket. `jobs/` and `definitions/` stay; `work/` is temporary and emptied by the tear-down.
 //!
 //! ```text
 //! settings/policies.json               the policies; absent means defaults
+//! definitions/current.json             the version of the definitions that is in force
+//! definitions/versions/<version>/      its files, which never change, and manifest.json with their digests
 //! jobs/<job>/parts/<packet>.jsonl      a row for each object of a packet
 //! jobs/<job>/summary.json              totals and the proof of completeness, the execution's output
 //! jobs/<job>/findings.jsonl            every row that is not Clean
@@ -12,11 +14,33 @@
 //! ```
 
 use crate::job::JobId;
+use crate::manifest::{DefinitionsFileName, DefinitionsVersion};
 use crate::packet::{CrawlId, PacketId};
 
 pub const POLICIES_KEY: &str = "settings/policies.json";
+pub const DEFINITIONS_POINTER_KEY: &str = "definitions/current.json";
+/// Where all versions of the definitions lie.
+pub const DEFINITIONS_VERSIONS_PREFIX: &str = "definitions/versions/";
 /// Where the summaries of all jobs begin.
 pub const JOBS_PREFIX: &str = "jobs/";
+
+/// Everything of one version of the definitions.
+pub fn definitions_prefix(version: &DefinitionsVersion) -> String {
+    format!("{DEFINITIONS_VERSIONS_PREFIX}{version}/")
+}
+
+pub fn definitions_manifest_key(version: &DefinitionsVersion) -> String {
+    format!("{DEFINITIONS_VERSIONS_PREFIX}{version}/manifest.json")
+}
+
+pub fn definitions_file_key(version: &DefinitionsVersion, file: &DefinitionsFileName) -> String {
+    format!("{DEFINITIONS_VERSIONS_PREFIX}{version}/{file}")
+}
+
+/// The version whose manifest lies at `key`, if it is one.
+pub fn version_of_manifest(key: &str) -> Option<DefinitionsVersion> {
+    key.strip_prefix(DEFINITIONS_VERSIONS_PREFIX)?.strip_suffix("/manifest.json")?.parse().ok()
+}
 
 /// Everything of a job that is gone after its tear-down.
 pub fn work_prefix(job: &JobId) -> String {

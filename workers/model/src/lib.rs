@@ -6,7 +6,7 @@
 //! * [`object`], [`packet`]: the exact version of an object, and the message that carries many of them.
 //! * [`crawl`]: what a crawl counted; [`plan`]: which crawls of a job count, and so which packets exist.
 //! * [`verdict`], [`policy`], [`action`], [`tags`], [`quarantine`]: what was found, what is done about it, and how it is written down.
-//! * [`definitions`]: which definitions a verdict rests on.
+//! * [`definitions`]: which definitions a verdict rests on; [`manifest`]: what a published version of them holds.
 //! * [`result`]: a row for each object; [`summary`]: the totals and the proof of completeness.
 //! * [`fleet`], [`drain`]: how many agents to start, and when a job is done.
 //! * [`layout`]: where everything lies in the results bucket; [`failure`]: the error names that Step Functions sees.
@@ -21,6 +21,7 @@ pub mod failure;
 pub mod fleet;
 pub mod job;
 pub mod layout;
+pub mod manifest;
 pub mod object;
 pub mod packet;
 pub mod plan;
@@ -37,6 +38,7 @@ pub use crawl::{CrawlBrief, CrawlResult, SizeHistogram};
 pub use definitions::DefinitionsStamp;
 pub use failure::Failure;
 pub use job::{BucketScope, Job, JobId, JobInput, Source, Window};
+pub use manifest::{DefinitionsFile, DefinitionsFileName, DefinitionsManifest, DefinitionsPointer, DefinitionsVersion};
 pub use object::{ETag, ObjectRef, StorageClass};
 pub use packet::{CrawlId, PacketId, WorkPacket};
 pub use plan::JobPlan;
