@@ -1,0 +1,97 @@
+//! Which container it is.
+
+use std::io;
+
+use crate::source::{Section, Source};
+use crate::unpack::{gzip, zstd};
+use crate::{tar, zip};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Zip,
+    Tar,
+    Gzip,
+    Bzip2,
+    Xz,
+    Zstd,
+}
+
+/// What follows the `BZh1` to `BZh9` of bzip2: a block, or the end where there is none.
+const BZIP2_NEXT: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
+
+/// Frames that zstd skips, before one that it does not: pzstd writes one, nobody needs four.
+const MAX_SKIPPED_FRAMES: usize = 4;
+
+/// The kind by the first bytes: magic numbers, or the checksum of a tar's header. A zip may have anything before it (a program that
+/// unpacks it), and is then known by its end record.
+///
+/// # Errors
+/// If the source fails.
+pub fn detect(content: &dyn Source) -> io::Result<Option<Kind>> {
+    let section = Section::whole(content);
+    let mut start = [0; 512];
+    let count = section.fill_at(&mut start, 0)?;
+    let start = &start[..count];
+    Ok(if zip::begins(start) {
+        Some(Kind::Zip)
+    } else if start.len() >= 4 && gzip::is_gzip(start) {
+        Some(Kind::Gzip)
+    } else if is_bzip2(start) {
+        Some(Kind::Bzip2)
+    } else if start.starts_with(b"\xfd7zXZ\0") {
+        Some(Kind::Xz)
+    } else if is_zstd(&section)? {
+        Some(Kind::Zstd)
+    } else if tar::begins(start) {
+        Some(Kind::Tar)
+    } else if zip::ends(&section)? {
+        Some(Kind::Zip)
+    } else {
+        None
+    })
+}
+
+fn is_bzip2(start: &[u8]) -> bool {
+    let Some([b'B', b'Z', b'h', b'1'..=b'9', next @ ..]) = start.get(..start.len().min(10)) else { return false };
+    BZIP2_NEXT.iter().any(|magic| magic.starts_with(next))
+}
+
+fn is_zstd(section: &Section<'_>) -> io::Result<bool> {
+    let mut position: u64 = 0;
+    for _ in 0..=MAX_SKIPPED_FRAMES {
+        let Some(magic) = section.array_at(position)?.map(u32::from_le_bytes) else { return Ok(false) };
+        if !zstd::is_skippable(magic) {
+            return Ok(magic == zstd::FRAME || zstd::is_legacy(magic));
+        }
+        let Some(bytes) = section.array_at(position + 4)?.map(u32::from_le_bytes) else { return Ok(false) };
+        position += 8 + u64::from(bytes);
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(content: &[u8]) -> Option<Kind> {
+        detect(&content).expect("in memory")
+    }
+
+    #[test]
+    fn magic_numbers_are_known() {
+        assert_eq!(kind(b"PK\x03\x04"), Some(Kind::Zip));
+        assert_eq!(kind(b"\x1f\x8b\x08\0"), Some(Kind::Gzip));
+        assert_eq!(kind(b"BZh91AY&SY"), Some(Kind::Bzip2));
+        assert_eq!(kind(b"\xfd7zXZ\0"), Some(Kind::Xz));
+        assert_eq!(kind(b"\x28\xb5\x2f\xfd"), Some(Kind::Zstd));
+        assert_eq!(kind(b"\x50\x2a\x4d\x18\x02\0\0\0xy\x28\xb5\x2f\xfd"), Some(Kind::Zstd));
+    }
+
+    #[test]
+    fn text_and_other_things_are_no_container() {
+        for content in [&b""[..], b"P", b"PK", b"BZh9 is a text", b"\x1f\x8b\x08\xff", b"\x50\x2a\x4d\x18", &[0; 4096]]
+        {
+            assert_eq!(kind(content), None, "{content:x?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The end record, which says where the directory lies, and its zip64 form.
+
+use std::io;
+
+use super::directory;
+use super::fields::{u16_at, u32_at, u64_at};
+use crate::source::{Section, Source};
+use crate::unread::Fault;
+
+pub(super) const MAGIC: &[u8] = b"PK\x05\x06";
+const BYTES: usize = 22;
+
+const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
+const LOCATOR_BYTES: u64 = 20;
+
+const ZIP64_MAGIC: &[u8] = b"PK\x06\x06";
+const ZIP64_BYTES: u64 = 56;
+
+/// A comment has at most 65,535 bytes; it may be followed by padding, but not by so much that readers would not find the record.
+const SEARCHED_BYTES: u64 = 65_535 + BYTES as u64;
+
+/// Where the directory lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Directory {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Added to all offsets of the directory: what a program before the archive has.
+    pub(super) base: u64,
+    /// Members, if they are told: without zip64, some tools let the number run over.
+    pub(super) entries: u64,
+    pub(super) is_zip64: bool,
+    /// Where the end record's comment ends.
+    pub(super) archive_end: u64,
+}
+
+/// Whether a zip's end record is the very last thing, with a directory and a member where it says.
+pub(crate) fn ends(section: &Section<'_>) -> io::Result<bool> {
+    let Ok(directory) = find(section)? else { return Ok(false) };
+    Ok(directory.archive_end == section.len() && directory.entries > 0)
+}
+
+/// Finds the directory: by the last end record that leads to one, and rather by one whose comment ends where the file does.
+pub(super) fn find(section: &Section<'_>) -> io::Result<Result<Directory, Fault>> {
+    let mut tail = vec![0; usize::try_from(section.len().min(SEARCHED_BYTES)).unwrap_or_default()];
+    let tail_start = section.len() - tail.len() as u64;
+    section.fill_at(&mut tail, tail_start)?;
+
+    let mut fault = Fault::NoDirectory;
+    let mut with_rest = None;
+    for (index, record) in tail.windows(BYTES).enumerate().rev().filter(|(_, record)| record.starts_with(MAGIC)) {
+        let position = tail_start + index as u64;
+        let archive_end = position + BYTES as u64 + u64::from(u16_at(record, 20));
+        if archive_end > section.len() || archive_end < section.len() && with_rest.is_some() {
+            continue;
+        }
+        match directory(section, record, position, archive_end)? {
+            Ok(directory) if archive_end == section.len() => return Ok(Ok(directory)),
+            Ok(directory) => with_rest = Some(directory),
+            Err(problem) => fault = problem,
+        }
+    }
+    Ok(with_rest.ok_or(fault))
+}
+
+/// The directory that one end record leads to.
+fn directory(
+    section: &Section<'_>,
+    record: &[u8],
+    position: u64,
+    archive_end: u64,
+) -> io::Result<Result<Directory, Fault>> {
+    let numbers = [u64::from(u16_at(record, 10)), u64::from(u32_at(record, 12)), u64::from(u32_at(record, 16))];
+    let mut found = Directory { start: 0, end: position, base: 0, entries: 0, is_zip64: false, archive_end };
+    let [entries, bytes, offset] = match zip64(section, position)? {
+        Some((record_position, numbers)) => {
+            found.end = record_position;
+            found.is_zip64 = true;
+            numbers
+        }
+        // The number of this part, of the part with the directory, and the members in this one.
+        None if u32_at(record, 4) != 0 || u16_at(record, 8) != u16_at(record, 10) => return Ok(Err(Fault::Split)),
+        None => numbers,
+    };
+    found.entries = entries;
+    // Right before the end record, wherever the offset says that is; else, something may stand between them.
+    let before_end = found.end.checked_sub(bytes);
+    for (start, base) in [(before_end, before_end.and_then(|start| start.checked_sub(offset))), (Some(offset), Some(0))]
+    {
+        if let (Some(start), Some(base)) = (start, base)
+            && start.checked_add(bytes).is_some_and(|end| end <= found.end)
+            && (entries == 0 && bytes == 0 || section.array_at(start)?.as_ref() == Some(directory::MAGIC))
+        {
+            return Ok(Ok(Directory { start, end: start + bytes, base, ..found }));
+        }
+    }
+    Ok(Err(Fault::BadDirectory))
+}
+
+/// The zip64 record that is told of right before the end record: where it is; the members, and bytes and offset of the directory.
+fn zip64(section: &Section<'_>, end_position: u64) -> io::Result<Option<(u64, [u64; 3])>> {
+    let Some(locator_position) = end_position.checked_sub(LOCATOR_BYTES) else { return Ok(None) };
+    let Some(locator) = section.array_at::<20>(locator_position)?.filter(|bytes| bytes.starts_with(LOCATOR_MAGIC))
+    else {
+        return Ok(None);
+    };
+    // Where it says; or right before, if something stands before the archive.
+    for position in [Some(u64_at(&locator, 8)), locator_position.checked_sub(ZIP64_BYTES)].into_iter().flatten() {
+        let record = section.part(0, locator_position).array_at::<{ ZIP64_BYTES as usize }>(position)?;
+        if let Some(record) = record.filter(|record| record.starts_with(ZIP64_MAGIC)) {
+            return Ok(Some((position, [u64_at(&record, 32), u64_at(&record, 40), u64_at(&record, 48)])));
+        }
+    }
+    Ok(None)
+}
