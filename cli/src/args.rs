@@ -9,6 +9,7 @@ use crate::commands::job_stop::StopArgs;
 use crate::commands::job_wait::WaitArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 
 /// Scan S3 buckets for malware: start, watch and read Lazaret's jobs
 #[derive(Debug, Parser)]
@@ -34,6 +35,9 @@ pub enum Command {
     /// Start, list, show, watch and stop jobs
     #[command(subcommand)]
     Job(JobCommand),
+    /// Update, list, show and choose the virus definitions that all agents use
+    #[command(subcommand)]
+    Definitions(DefinitionsCommand),
     Report(ReportArgs),
     Plan(PlanArgs),
 }
@@ -45,6 +49,14 @@ pub enum JobCommand {
     Show(ShowArgs),
     Wait(WaitArgs),
     Stop(StopArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DefinitionsCommand {
+    Update(definitions_update::UpdateArgs),
+    List(definitions_list::ListArgs),
+    Show(definitions_show::ShowArgs),
+    Use(definitions_use::UseArgs),
 }
 
 #[cfg(test)]
@@ -65,6 +77,16 @@ mod tests {
         let Command::Job(JobCommand::Start(args)) = cli.command else { panic!("another command") };
         assert_eq!(args.scope.buckets, ["a", "b/x/", "c"]);
         assert!(args.wait && args.json && args.scope.target_minutes == 60);
+    }
+
+    #[test]
+    fn definitions_come_from_a_directory_or_from_freshclam() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("lazaret definitions update --from dir --force --json").is_ok());
+        assert!(parse("lazaret definitions update --database-custom-url http://a/b.ndb --custom-only").is_ok());
+        assert!(parse("lazaret definitions update --private-mirror http://a --dir work").is_ok());
+        assert!(parse("lazaret definitions update --from dir --private-mirror http://a").is_err());
+        assert!(parse("lazaret definitions update --custom-only").is_err(), "nothing to fetch");
     }
 
     #[test]

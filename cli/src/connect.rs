@@ -20,6 +20,11 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
     let deployment = match (&cli.command, named(&cli.state_machine_arn)) {
         // a plan reads buckets and nothing of a deployment: it can be made before there is one
         (Command::Plan(_), _) => Deployment { state_machine_arn: String::new(), results_bucket: String::new() },
+        // the bucket is all that definitions need
+        (Command::Definitions(_), None) if named(&cli.results_bucket).is_some() => Deployment {
+            state_machine_arn: String::new(),
+            results_bucket: named(&cli.results_bucket).unwrap_or_default(),
+        },
         (_, Some(arn)) => Deployment::new(arn, named(&cli.results_bucket))?,
         (_, None) => {
             let found = sdk.find_state_machine(STATE_MACHINE).await.with_context(|| {

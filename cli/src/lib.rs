@@ -8,6 +8,7 @@
 //! * [`watch`]: a job's progress as a bar or as lines.
 //! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
 //! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
+//! * [`freshclam`]: where new definitions come from.
 //! * [`console`], [`escape`], [`units`]: text for a person; keys are hostile there.
 //!
 //! It decides nothing about a job: whatever it checks, the state machine checks again.
@@ -20,6 +21,7 @@ pub mod console;
 pub mod deployment;
 pub mod escape;
 pub mod estimate;
+pub mod freshclam;
 pub mod measure;
 pub mod moment;
 pub mod outcome;
@@ -37,8 +39,9 @@ pub mod watch;
 
 use std::future::Future;
 
-use crate::args::{Command, JobCommand};
+use crate::args::{Command, DefinitionsCommand, JobCommand};
 use crate::cloud::Cloud;
+use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report};
 use crate::console::Console;
 use crate::outcome::Outcome;
@@ -59,6 +62,10 @@ pub async fn run(
         Command::Job(JobCommand::Show(args)) => job_show::run(cloud, args, console).await,
         Command::Job(JobCommand::Wait(args)) => job_wait::run(cloud, args, console, interrupt).await,
         Command::Job(JobCommand::Stop(args)) => job_stop::run(cloud, args, console).await,
+        Command::Definitions(DefinitionsCommand::Update(args)) => definitions_update::run(cloud, args, console).await,
+        Command::Definitions(DefinitionsCommand::List(args)) => definitions_list::run(cloud, args, console).await,
+        Command::Definitions(DefinitionsCommand::Show(args)) => definitions_show::run(cloud, args, console).await,
+        Command::Definitions(DefinitionsCommand::Use(args)) => definitions_use::run(cloud, args, console).await,
         Command::Report(args) => report::run(cloud, args, console).await,
         Command::Plan(args) => plan::run(cloud.store.clone(), args, console).await,
     }

@@ -1,5 +1,9 @@
 //! One file a subcommand.
 
+pub mod definitions_list;
+pub mod definitions_show;
+pub mod definitions_update;
+pub mod definitions_use;
 pub mod job_list;
 pub mod job_show;
 pub mod job_start;

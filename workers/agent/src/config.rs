@@ -7,6 +7,14 @@ use std::time::Duration;
 
 use lazaret_model::JobId;
 
+use crate::definitions::age::MaxAge;
+
+/// Between two looks for new definitions. ClamAV publishes a few times a day; a look is one small GET.
+const POLL_SECONDS: u64 = 300;
+
+/// Definitions that are older prove nothing. A week: a mirror that stopped is noticed, a long weekend is none.
+const MAX_AGE_SECONDS: u64 = 7 * 24 * 3600;
+
 /// A variable that is missing or can't be what was meant.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -44,10 +52,26 @@ pub struct Config {
 pub struct EngineSettings {
     /// `LAZARET_ENGINE`
     pub program: PathBuf,
-    /// `LAZARET_DEFINITIONS_DIR`
-    pub definitions_dir: PathBuf,
     /// `LAZARET_SCAN_SECONDS`: a scan that takes longer is killed.
     pub scan: Duration,
+}
+
+/// Where definitions come from, and how old they may be.
+#[derive(Debug, Clone)]
+pub struct DefinitionsSettings {
+    pub source: DefinitionsSource,
+    /// `LAZARET_DEFINITIONS_POLL_SECONDS` (300): between two looks for a newer version.
+    pub poll: Duration,
+    /// `LAZARET_DEFINITIONS_MAX_AGE_SECONDS` (7 days): 0 does not check.
+    pub max_age: MaxAge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefinitionsSource {
+    /// `LAZARET_DEFINITIONS=s3`, which is the default: the version in force in the results bucket.
+    Published,
+    /// `LAZARET_DEFINITIONS_DIR`, which wins: always this directory.
+    Directory(PathBuf),
 }
 
 /// Everything that the program reads.
@@ -55,6 +79,7 @@ pub struct EngineSettings {
 pub struct Environment {
     pub agent: Config,
     pub engine: EngineSettings,
+    pub definitions: DefinitionsSettings,
     /// `LAZARET_QUEUE_URL`
     pub queue_url: String,
 }
@@ -91,14 +116,34 @@ impl Environment {
                 idle: seconds("LAZARET_IDLE_SECONDS")?,
                 progress: seconds("LAZARET_PROGRESS_SECONDS")?,
             },
-            engine: EngineSettings {
-                program: path("LAZARET_ENGINE")?,
-                definitions_dir: path("LAZARET_DEFINITIONS_DIR")?,
-                scan: seconds("LAZARET_SCAN_SECONDS")?,
+            engine: EngineSettings { program: path("LAZARET_ENGINE")?, scan: seconds("LAZARET_SCAN_SECONDS")? },
+            definitions: DefinitionsSettings {
+                source: definitions_source(&text)?,
+                poll: Duration::from_secs(number_or(&text, "LAZARET_DEFINITIONS_POLL_SECONDS", POLL_SECONDS, 1)?),
+                max_age: MaxAge::seconds(number_or(&text, "LAZARET_DEFINITIONS_MAX_AGE_SECONDS", MAX_AGE_SECONDS, 0)?),
             },
             queue_url: text("LAZARET_QUEUE_URL")?,
         })
     }
+}
+
+type Text<'a> = &'a dyn Fn(&'static str) -> Result<String, ConfigError>;
+
+fn definitions_source(text: Text<'_>) -> Result<DefinitionsSource, ConfigError> {
+    if let Ok(directory) = text("LAZARET_DEFINITIONS_DIR") {
+        return Ok(DefinitionsSource::Directory(directory.into()));
+    }
+    match text("LAZARET_DEFINITIONS").as_deref() {
+        Ok("s3") | Err(_) => Ok(DefinitionsSource::Published),
+        Ok(other) => Err(bad(
+            "LAZARET_DEFINITIONS",
+            format!("`{other}` is not `s3`; a directory is named by LAZARET_DEFINITIONS_DIR"),
+        )),
+    }
+}
+
+fn number_or(text: Text<'_>, name: &'static str, default: u64, least: u64) -> Result<u64, ConfigError> {
+    text(name).map_or(Ok(default), |value| parse(name, value, least))
 }
 
 /// A number that is at least `least`.
@@ -128,7 +173,6 @@ mod tests {
             ("LAZARET_RESULTS_BUCKET", "results"),
             ("LAZARET_QUARANTINE_BUCKET", "quarantine"),
             ("LAZARET_ENGINE", "/usr/bin/lazaret-engine"),
-            ("LAZARET_DEFINITIONS_DIR", "/var/lib/lazaret"),
             ("LAZARET_SCRATCH_DIR", "/scratch"),
             ("LAZARET_SCAN_WORKERS", "2"),
             ("LAZARET_SCAN_SECONDS", "120"),
@@ -151,6 +195,20 @@ mod tests {
     }
 
     #[test]
+    fn definitions_come_from_the_bucket_unless_a_directory_is_named() {
+        let mut variables = complete();
+        let defaults = read(&variables).expect("complete").definitions;
+        assert_eq!((defaults.source, defaults.poll.as_secs()), (DefinitionsSource::Published, 300));
+        assert_eq!(defaults.max_age, MaxAge::seconds(604_800));
+        variables.insert("LAZARET_DEFINITIONS", "s3");
+        variables.insert("LAZARET_DEFINITIONS_DIR", "/var/lib/lazaret");
+        variables.insert("LAZARET_DEFINITIONS_MAX_AGE_SECONDS", "0");
+        let settings = read(&variables).expect("complete").definitions;
+        assert_eq!(settings.source, DefinitionsSource::Directory("/var/lib/lazaret".into()));
+        assert_eq!(settings.max_age, MaxAge::seconds(0));
+    }
+
+    #[test]
     fn every_variable_is_needed_and_the_error_names_it() {
         for name in complete().keys() {
             for value in [None, Some("")] {
@@ -170,6 +228,9 @@ mod tests {
             ("LAZARET_FETCH_BYTES", "-1"),
             ("LAZARET_VISIBILITY_SECONDS", "2"),
             ("LAZARET_JOB_ID", "../x"),
+            ("LAZARET_DEFINITIONS", "/var/lib/lazaret"),
+            ("LAZARET_DEFINITIONS_POLL_SECONDS", "0"),
+            ("LAZARET_DEFINITIONS_MAX_AGE_SECONDS", "a week"),
         ] {
             let mut variables = complete();
             variables.insert(name, value);

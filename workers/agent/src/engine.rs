@@ -36,13 +36,18 @@ pub enum EngineError {
 }
 
 impl EngineScanner {
-    /// Starts the engine and waits for its definitions. It gets a directory of its own below `scratch_dir`: on a machine that
-    /// runs several agents they would empty each other's.
-    pub async fn start(settings: EngineSettings, scratch_dir: &Path, workers: usize) -> Result<Self, EngineError> {
+    /// Starts the engine and waits until it has loaded `definitions`. It gets a directory of its own below `scratch_dir`: on a
+    /// machine that runs several agents they would empty each other's.
+    pub async fn start(
+        settings: &EngineSettings,
+        definitions: &Path,
+        scratch_dir: &Path,
+        workers: usize,
+    ) -> Result<Self, EngineError> {
         let scratch = scratch_dir.join(format!("engine-{}", Uuid::new_v4()));
         std::fs::create_dir_all(scratch_dir)
             .map_err(|source| EngineError::Scratch { path: scratch_dir.to_owned(), source })?;
-        let mut config = EngineConfig::new(settings.program, settings.definitions_dir, &scratch);
+        let mut config = EngineConfig::new(&settings.program, definitions, &scratch);
         config.workers = workers;
         config.scan_seconds = settings.scan.as_secs();
         let started = Engine::start(config).await;
@@ -50,6 +55,11 @@ impl EngineScanner {
             remove(&scratch);
         }
         Ok(Self { engine: started?, scratch })
+    }
+
+    /// What it said when it was ready.
+    pub fn info(&self) -> Ready {
+        self.engine.info()
     }
 
     /// Ends the engine and leaves nothing of it on the disk.
@@ -115,6 +125,7 @@ fn verdict(said: ScanVerdict) -> Verdict {
                 engine::UnscannableReason::LimitsExceeded => UnscannableReason::LimitsExceeded,
                 engine::UnscannableReason::Encrypted => UnscannableReason::Encrypted,
                 engine::UnscannableReason::TooLarge => UnscannableReason::TooLarge,
+                engine::UnscannableReason::Unsupported => UnscannableReason::Unsupported,
                 engine::UnscannableReason::Incomplete => UnscannableReason::Incomplete,
             };
             Verdict::Unscannable { reason, detail }
@@ -161,12 +172,8 @@ mod tests {
     #[tokio::test]
     async fn an_engine_that_does_not_start_is_an_error_and_leaves_nothing() {
         let scratch = tempfile::tempdir().expect("a directory");
-        let settings = EngineSettings {
-            program: "/nonexistent/engine".into(),
-            definitions_dir: "/nonexistent".into(),
-            scan: Duration::from_secs(1),
-        };
-        let started = EngineScanner::start(settings, scratch.path(), 1).await;
+        let settings = EngineSettings { program: "/nonexistent/engine".into(), scan: Duration::from_secs(1) };
+        let started = EngineScanner::start(&settings, Path::new("/nonexistent"), scratch.path(), 1).await;
         assert!(matches!(started, Err(EngineError::Start(_))));
         assert_eq!(std::fs::read_dir(scratch.path()).expect("readable").count(), 0);
     }

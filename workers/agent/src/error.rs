@@ -26,3 +26,9 @@ pub enum AgentError {
     #[error("recording results")]
     Record(#[source] RecordError),
 }
+
+/// An error with all its causes, for a log or a row.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

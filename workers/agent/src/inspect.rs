@@ -84,7 +84,8 @@ impl Inspector {
         for (index, object) in packet.objects.iter().enumerate() {
             let policies = self.policies.current();
             let policy = policies.of(&object.bucket);
-            if let Some(verdict) = policy.verdict_before_fetch(object) {
+            let verdict = policy.verdict_before_fetch(object).or_else(|| self.scanner.without_engine());
+            if let Some(verdict) = verdict {
                 rows[index] = Some(self.decide(policy).row(object, object.clone(), verdict, Basis::default()));
                 continue;
             }

@@ -7,8 +7,8 @@
 //! * [`inspect`]: [`fetch`] (pinned), [`scan`] and [`decide`] for each object of a packet, bounded in number and in bytes ([`spool`]).
 //! * [`record`], [`merge`]: a packet's part in S3, which only gains truth.
 //! * [`act`], [`uncover`], [`confirm`]: tags, quarantine and deletion, what comes up behind them, and the part once more.
-//! * [`engine`]: the engine's client as a [`Scanner`].
-//! * [`policies`], [`progress`], [`retry`], [`config`]: what the verbs need.
+//! * [`engine`]: the engine's client as a [`Scanner`]; [`definitions`]: the newest published set in it, switched while it works.
+//! * [`policies`], [`progress`], [`metrics`], [`retry`], [`config`]: what the verbs need.
 //!
 //! It parses no object: bytes go to the engine by file descriptor. It makes no row up: what an agent can't find out it gives
 //! back, and every step is safe to do twice.
@@ -17,12 +17,14 @@ pub mod act;
 pub mod config;
 pub mod confirm;
 pub mod decide;
+pub mod definitions;
 pub mod engine;
 pub mod error;
 pub mod fetch;
 pub mod inspect;
 pub mod lease;
 pub mod merge;
+pub mod metrics;
 pub mod policies;
 pub mod progress;
 pub mod receive;

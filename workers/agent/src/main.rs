@@ -3,17 +3,15 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use lazaret_agent::engine::EngineScanner;
+use jiff::Timestamp;
+use lazaret_agent::definitions::{self, DefinitionsScanner, EngineLoader, Place};
+use lazaret_agent::metrics::{Counted, Metrics, Readings};
 use lazaret_agent::{Deps, Environment};
 use lazaret_aws::sdk::Sdk;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-
-/// An engine that has nothing to do ends at once; one in the middle of a scan may be killed.
-const ENGINE_END: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,19 +32,41 @@ async fn main() -> ExitCode {
 }
 
 async fn work() -> anyhow::Result<()> {
-    let Environment { agent, engine, queue_url } = Environment::from_env()?;
+    let Environment { agent, engine, definitions, queue_url } = Environment::from_env()?;
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let sdk = Sdk::from_env().await;
-    let scanner = tokio::select! {
-        scanner = EngineScanner::start(engine, &agent.scratch_dir, agent.scan_workers) => Arc::new(scanner?),
+    let store = Arc::new(sdk.store());
+    let in_force = Arc::new(DefinitionsScanner::new(definitions.max_age));
+    let loader = EngineLoader { settings: engine, scratch_dir: agent.scratch_dir.clone(), workers: agent.scan_workers };
+    let place = Place {
+        store: store.clone(),
+        results_bucket: agent.results_bucket.clone(),
+        scratch_dir: agent.scratch_dir.clone(),
+    };
+    let upkeep = tokio::select! {
+        upkeep = definitions::start(definitions, loader, place, Arc::clone(&in_force)) => upkeep?,
         _ = term.recv() => return Ok(()), // nothing was received yet
     };
-    tracing::info!(job.id = %agent.job_id, workers = agent.scan_workers, "The engine is ready");
-    let deps = Deps { store: Arc::new(sdk.store()), queue: Arc::new(sdk.queue(&queue_url)), scanner: scanner.clone() };
+    tracing::info!(job.id = %agent.job_id, workers = agent.scan_workers, "The agent is ready");
+    let scanner = Arc::new(Counted::new(Arc::clone(&in_force)));
+    let metrics = Metrics::new(agent.job_id.clone(), {
+        let (in_force, scanner) = (Arc::clone(&in_force), Arc::clone(&scanner));
+        move || Readings {
+            definitions_age_seconds: in_force.in_force().and_then(|set| set.stamp.age_seconds(Timestamp::now())),
+            scanned: scanner.scanned(),
+            ..Readings::default()
+        }
+    });
+    let deps = Deps { store, queue: Arc::new(sdk.queue(&queue_url)), scanner };
     let shutdown = async move {
         let _ = term.recv().await;
     };
-    let result = lazaret_agent::run(agent, deps, shutdown).await;
-    scanner.shutdown(ENGINE_END).await;
+    let result = tokio::select! {
+        result = lazaret_agent::run(agent, deps, shutdown) => result,
+        never = upkeep.keep() => match never {},
+        never = metrics.keep_writing() => match never {},
+    };
+    metrics.write();
+    in_force.shutdown().await;
     Ok(result?)
 }

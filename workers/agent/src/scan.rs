@@ -1,6 +1,7 @@
 //! Scan: hand a file to the engine.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lazaret_model::{DefinitionsStamp, Finding, Verdict};
@@ -42,4 +43,25 @@ pub trait Scanner: Send + Sync {
     /// The definitions that a scan would use which began now; `None` if there are none that may be used. A cache asks this
     /// before it answers in the engine's place: whoever refuses stale definitions says `None` as well.
     fn definitions(&self) -> Option<DefinitionsStamp>;
+
+    /// The verdict on every object where there is no engine to ask: it need not be fetched.
+    fn without_engine(&self) -> Option<Verdict> {
+        None
+    }
+}
+
+/// Shared, a scanner is one still.
+#[async_trait]
+impl<S: Scanner + ?Sized> Scanner for Arc<S> {
+    async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
+        self.as_ref().scan(content).await
+    }
+
+    fn definitions(&self) -> Option<DefinitionsStamp> {
+        self.as_ref().definitions()
+    }
+
+    fn without_engine(&self) -> Option<Verdict> {
+        self.as_ref().without_engine()
+    }
 }
