@@ -7,29 +7,42 @@ use std::ptr;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// A whole file, mapped for reading.
+/// A mapping begins at a multiple of this: the largest page of any kernel (arm64).
+const GRANULE_BYTES: u64 = 64 << 10;
+
+/// A file or a stretch of it, mapped for reading.
 ///
 /// It is never a `&[u8]`: whoever holds the file could still write to it or cut it short. A write changes what libclamav sees,
 /// as it would with `read`; a cut raises SIGBUS, which ends this worker and nothing else.
 #[derive(Debug)]
 pub struct Mapping {
     start: *mut c_void,
+    /// Bytes before those that were asked for: the kernel maps whole pages.
+    before: usize,
     bytes: usize,
 }
 
 impl Mapping {
     /// # Errors
     /// If the file cannot be mapped, or `bytes` is 0.
-    pub fn new(file: impl AsFd, bytes: usize) -> io::Result<Self> {
+    pub fn new(file: impl AsFd, start: u64, bytes: usize) -> io::Result<Self> {
+        if bytes == 0 {
+            return Err(io::Error::other("nothing to map"));
+        }
+        let before = start % GRANULE_BYTES;
+        let aligned = start - before;
+        let before = usize::try_from(before).expect("less than GRANULE_BYTES");
         // SAFETY: the kernel chooses a free range for a null hint, so nothing that exists is replaced. The range is only
         // handed out as a raw pointer, hence no reference can see the bytes change.
-        let start = unsafe { mmap(ptr::null_mut(), bytes, ProtFlags::READ, MapFlags::PRIVATE, file, 0)? };
-        Ok(Self { start, bytes })
+        let start =
+            unsafe { mmap(ptr::null_mut(), before + bytes, ProtFlags::READ, MapFlags::PRIVATE, file, aligned)? };
+        Ok(Self { start, before, bytes })
     }
 
     /// Valid for `len()` bytes for as long as the mapping lives.
     pub fn as_ptr(&self) -> *const c_void {
-        self.start
+        // SAFETY: the mapping has `before + bytes` bytes, and `bytes` is not 0.
+        unsafe { self.start.add(self.before) }
     }
 
     pub fn len(&self) -> usize {
@@ -44,6 +57,6 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the range came from `mmap` with this length, is unmapped only here, and its pointers do not outlive it.
-        let _ = unsafe { munmap(self.start, self.bytes) };
+        let _ = unsafe { munmap(self.start, self.before + self.bytes) };
     }
 }

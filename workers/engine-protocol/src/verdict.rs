@@ -45,16 +45,20 @@ pub enum UnscannableReason {
     /// The file, or a member of it, is encrypted.
     #[serde(rename = "encrypted")]
     Encrypted,
-    /// The file is larger than [`MAX_FILE_BYTES`].
+    /// Larger than a limit; or no container and larger than [`MAX_FILE_BYTES`], and so only looked at in pieces.
     #[serde(rename = "too large")]
     TooLarge,
+    /// Packed in a way that no part of the engine reads.
+    #[serde(rename = "unsupported")]
+    Unsupported,
     /// A container is damaged or truncated: some content was never read.
     #[serde(rename = "incomplete container")]
     Incomplete,
 }
 
 impl UnscannableReason {
-    pub const ALL: &'static [Self] = &[Self::LimitsExceeded, Self::Encrypted, Self::TooLarge, Self::Incomplete];
+    pub const ALL: &'static [Self] =
+        &[Self::LimitsExceeded, Self::Encrypted, Self::TooLarge, Self::Unsupported, Self::Incomplete];
 
     /// The stable text, the same as in reports.
     pub const fn text(self) -> &'static str {
@@ -62,6 +66,7 @@ impl UnscannableReason {
             Self::LimitsExceeded => "limits exceeded",
             Self::Encrypted => "encrypted",
             Self::TooLarge => "too large",
+            Self::Unsupported => "unsupported",
             Self::Incomplete => "incomplete container",
         }
     }

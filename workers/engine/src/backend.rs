@@ -1,22 +1,26 @@
 //! libclamav as the host's [`Backend`].
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lazaret_engine_host::jail::Profile;
-use lazaret_engine_host::mapping::Mapping;
 use lazaret_engine_host::{Arguments, Backend, Finished, Loaded};
-use lazaret_engine_protocol::{Content, FailureReason, MAX_FILE_BYTES, ScanRequest, ScanVerdict, UnscannableReason};
+use lazaret_engine_protocol::{Content, FailureReason, Limits, ScanRequest, ScanVerdict};
 
 use crate::definitions::fingerprint;
-use crate::gzip;
+use crate::examination::{Bench, Examination};
 use crate::libclamav::{self, Engine};
-use crate::verdict::judge;
+use crate::part::Part;
 
 /// libclamav with definitions.
 pub struct ClamAv {
     engine: Engine,
     fingerprint: String,
+    limits: Limits,
+    scan_limit: Duration,
+    /// A worker's own; the host's until the fork.
+    scratch: PathBuf,
 }
 
 impl ClamAv {
@@ -24,8 +28,9 @@ impl ClamAv {
     /// If there are no definitions, or damaged ones; the text names the directory.
     pub fn load(arguments: &Arguments) -> Result<Self, String> {
         let fingerprint = fingerprint(&arguments.definitions).map_err(|error| error.to_string())?;
-        let engine = Engine::load(&arguments.definitions).map_err(|error| error.to_string())?;
-        Ok(Self { engine, fingerprint })
+        let engine = Engine::load(&arguments.definitions, &arguments.limits).map_err(|error| error.to_string())?;
+        let (limits, scan_limit) = (arguments.limits, arguments.scan_limit);
+        Ok(Self { engine, fingerprint, limits, scan_limit, scratch: arguments.scratch.clone() })
     }
 }
 
@@ -48,39 +53,20 @@ impl Backend for ClamAv {
     }
 
     fn warm_up(&mut self, scratch: &Path) -> Result<(), String> {
-        self.engine.set_scratch(scratch)
+        self.enter_worker(scratch)
     }
 
     fn enter_worker(&mut self, scratch: &Path) -> Result<(), String> {
+        self.scratch = scratch.to_owned();
         self.engine.set_scratch(scratch)
     }
 
     fn scan(&mut self, file: &File, request: &ScanRequest) -> Finished {
-        examine(&self.engine, file, request).into()
+        if request.content != Content::File {
+            return ScanVerdict::failed(FailureReason::EngineFailed, "this engine takes files only").into();
+        }
+        let bench =
+            Bench { engine: &self.engine, limits: &self.limits, scratch: &self.scratch, scan_limit: self.scan_limit };
+        Examination::run(bench, Part::whole(file, request.size), request.members)
     }
-}
-
-fn examine(engine: &Engine, file: &File, request: &ScanRequest) -> ScanVerdict {
-    let failed = |text: String| ScanVerdict::failed(FailureReason::EngineFailed, text);
-    let size = request.size;
-    if request.content != Content::File {
-        return failed("this engine takes files only".to_owned());
-    }
-    if size > MAX_FILE_BYTES {
-        let detail = format!("{size} bytes, and the engine takes {MAX_FILE_BYTES}");
-        return ScanVerdict::unscannable(UnscannableReason::TooLarge, detail);
-    }
-    let mapping = match Mapping::new(file, usize::try_from(size).expect("at most 2 GiB")) {
-        Ok(mapping) => mapping,
-        Err(error) => return failed(format!("cannot map the file: {error}")),
-    };
-    let (outcome, observation) = engine.scan(&mapping);
-    let verdict = judge(&outcome, &observation, size);
-    // Last, since it costs time: malware found, or another reason, needs no second one.
-    if verdict == ScanVerdict::Clean
-        && let Some(defect) = gzip::defect(file, MAX_FILE_BYTES)
-    {
-        return ScanVerdict::unscannable(UnscannableReason::Incomplete, defect);
-    }
-    verdict
 }

@@ -1,49 +1,29 @@
-//! All that libclamav said while it scanned one file, in the order it said it.
+//! All that libclamav said while it scanned one stretch of bytes, in the order it said it.
 //!
 //! libclamav tells of layers: it enters one, inspects it, lists its members, enters each of these in turn, leaves it. A layer's
 //! position on this stack is the only way to know which member a signature matched in: it reports the name alone.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use lazaret_engine_protocol::UnscannableReason;
+use lazaret_walker::name::{self, EMBEDDED, escape, is_made_up};
+use lazaret_walker::{Kind, MemberPath, Unread};
 
-use crate::member::{self, EMBEDDED, SEPARATOR};
+use crate::findings::{Findings, Found};
+use crate::layer::{Layer, Listed};
+use crate::problem::{Problem, reason};
 
-/// Detections, gaps and warnings kept of one file; the rest is counted. A reply carries fewer still.
+/// Gaps and warnings kept of one scan; the first is what a verdict tells, so the rest only counts.
 const KEPT: usize = 4_096;
-
-/// How many members of one name are compared by size before the first of them is taken.
-const CANDIDATES: usize = 64;
-
-/// Files and members of at most this many bytes are not scanned by libclamav: nothing fits in them.
-pub const UNSCANNED_BYTES: u64 = 5;
-
-/// The size that zip writes where the true one is in a zip64 record.
-const ZIP64_BYTES: u64 = u32::MAX as u64;
 
 /// Signatures that are no malware but libclamav's words for "not read to its end". A dictionary that is larger than it takes is
 /// a limit as well, whatever its name says.
 const LIMITS: &[&str] = &["Heuristics.Limits.Exceeded", "Heuristics.XZ.DicSizeLimit"];
 const ENCRYPTED: &str = "Heuristics.Encrypted";
 
-/// A signature that matched.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Found {
-    /// The escaped path of the member, empty for the file itself.
-    pub member: String,
-    pub signature: String,
-}
-
-/// Findings of one class, each path and signature once, in the order they were found.
-#[derive(Debug, Default)]
-pub struct Findings {
-    kept: Vec<Found>,
-    known: HashSet<Found>,
-    /// Those beyond [`KEPT`]; may count one twice.
-    pub omitted: u64,
-}
-
-/// What was seen of one file. The classes are apart, so that thousands of one cannot crowd out another.
+/// What was seen. The classes are apart, so that thousands of one cannot crowd out another.
 #[derive(Debug, Default)]
 pub struct Observation {
+    /// Where what is scanned lies in the file.
+    root: MemberPath,
     layers: Vec<Layer>,
     pub malware: Findings,
     /// Signatures that say that a limit was reached.
@@ -52,48 +32,42 @@ pub struct Observation {
     pub encryption: Findings,
     /// Paths of encrypted members.
     pub encrypted: Vec<String>,
-    /// Parts of containers that were never read.
-    pub gaps: Vec<String>,
+    /// What was not read to its end, for other reasons.
+    pub gaps: Vec<Gap>,
     /// libclamav's own warnings and errors.
     pub warnings: Vec<String>,
-    /// At least one layer was entered: libclamav looked at the file.
+    /// At least one layer was entered: libclamav looked at the bytes.
     pub entered: bool,
     unbalanced: bool,
 }
 
-/// One layer: the file, a member, a part that was unpacked or normalised.
-#[derive(Debug, Default)]
-struct Layer {
-    /// libclamav's type, `CL_TYPE_ZIP`.
-    kind: String,
-    /// The escaped name, if it has one.
-    name: Option<String>,
-    /// The same bytes once more, in another form.
-    normalised: bool,
-    bytes: u64,
-    members: Vec<Member>,
-    /// From base names to members that no layer has taken yet, in their order.
-    waiting: HashMap<Vec<u8>, VecDeque<usize>>,
-    listed: HashSet<(u32, Vec<u8>)>,
+/// Something that libclamav did not read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    pub problem: Problem,
+    pub healing: Healing,
 }
 
-/// An entry of a container's index.
-#[derive(Debug)]
-struct Member {
-    name: Vec<u8>,
-    packed_bytes: u64,
-    bytes: u64,
-    encrypted: bool,
-    visited: bool,
-    /// What was unpacked of it, once visited.
-    unpacked: u64,
+/// Whether a walk of ours may read what libclamav did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Healing {
+    /// A walk from the top comes by it: what that finds stands in for the gap.
+    ByWalk,
+    /// As above; but if no walk comes by it, it is no gap: libclamav reads it in its own way.
+    WorthAWalk,
+    Never,
 }
 
 impl Observation {
+    /// Of what lies at `root` in the file.
+    pub fn at(root: &MemberPath) -> Self {
+        Self { root: root.clone(), ..Self::default() }
+    }
+
     /// A layer begins; its name and size follow.
     pub fn enter(&mut self, kind: &[u8]) {
         self.entered = true;
-        self.layers.push(Layer { kind: String::from_utf8_lossy(kind).into_owned(), ..Layer::default() });
+        self.layers.push(Layer::new(kind));
     }
 
     /// What the layer that was just entered is called. Of zip members libclamav passes only the base name here.
@@ -107,38 +81,69 @@ impl Observation {
             _ => None,
         };
         layer.name = match (full_name, name) {
-            (Some(full_name), _) => Some(member::escape(&full_name)),
-            (None, Some(name)) if !member::is_made_up(name) => Some(member::escape(name)),
+            (Some(full_name), _) => Some(escape(&full_name)),
+            (None, Some(name)) if !is_made_up(name) => Some(escape(name)),
             _ => None,
-        };
+        }
+        .filter(|name| !name.is_empty());
         layer.bytes = bytes;
         layer.normalised = normalised;
     }
 
-    /// The layer's index has this entry.
-    pub fn list(&mut self, name: &[u8], packed_bytes: u64, bytes: u64, position: u32, encrypted: bool) {
-        let Some(layer) = self.layers.last_mut() else {
-            self.unbalanced = true;
-            return;
-        };
-        // Zip tells of each member twice, of its central and of its local header, at one position.
-        if layer.listed.insert((position, name.to_owned())) {
-            let index = layer.members.len();
-            layer.waiting.entry(member::base_name(name).to_owned()).or_default().push_back(index);
-            layer.members.push(Member {
-                name: name.to_owned(),
-                packed_bytes,
-                bytes,
-                encrypted,
-                visited: false,
-                unpacked: 0,
-            });
-        } else if encrypted {
-            // Or several that lie within a program, each at position 0: one that fits in it is no code.
-            if let Some(same) = layer.members.iter_mut().rev().find(|member| member.name == name) {
-                same.encrypted = true;
-                same.packed_bytes = same.packed_bytes.min(packed_bytes);
+    /// The walker takes the layer on top for this container; `None` if for none. Whether it is worth a look at its wholeness.
+    pub fn recognise(&mut self, kind: Option<Kind>) {
+        let parent_is_walked = self.layers.iter().rev().nth(1).is_none_or(|parent| parent.walked);
+        let Some(layer) = self.layers.last_mut() else { return };
+        layer.walked = kind.is_some() && parent_is_walked && !layer.normalised;
+        let Some(kind) = kind.filter(|kind| !layer.is_read_as(*kind)) else { return };
+        // A zip behind something else, or a container that libclamav takes for text; it finds some members as it goes through the bytes.
+        let healing = if kind == Kind::Zstd { Healing::ByWalk } else { Healing::WorthAWalk };
+        self.gap(UnscannableReason::Unsupported, &format!("{kind:?}, which libclamav does not read"), healing);
+    }
+
+    /// The container on top is not whole.
+    pub fn damaged(&mut self, unread: &Unread) {
+        let path = self.path();
+        let member = unread.path.as_str();
+        let path = if member.is_empty() { path } else { name::join(&path, member) };
+        let reason = reason(unread.fault.reason());
+        if reason == UnscannableReason::Encrypted {
+            if !self.encrypted.contains(&path) {
+                keep(&mut self.encrypted, path);
             }
+            return;
+        }
+        let walked = self.layers.last().is_some_and(|layer| layer.walked);
+        let healing = if walked { Healing::ByWalk } else { Healing::Never };
+        keep(&mut self.gaps, Gap { problem: Problem::unread(reason, &path, &unread.fault.to_string()), healing });
+    }
+
+    /// The layer on top is not looked at, and why.
+    pub fn refuse(&mut self, why: &str) {
+        self.gap(UnscannableReason::LimitsExceeded, why, Healing::Never);
+    }
+
+    /// The layer on top could not be looked over.
+    pub fn fail(&mut self, why: &str) {
+        self.gap(UnscannableReason::Incomplete, why, Healing::ByWalk);
+    }
+
+    fn gap(&mut self, reason: UnscannableReason, text: &str, healing: Healing) {
+        let walked = self.layers.last().is_some_and(|layer| layer.walked);
+        let healing = match healing {
+            Healing::ByWalk if !walked => Healing::Never,
+            Healing::WorthAWalk if !walked => return,
+            healing => healing,
+        };
+        let path = self.path();
+        keep(&mut self.gaps, Gap { problem: Problem::unread(reason, &path, text), healing });
+    }
+
+    /// The layer's index has this entry.
+    pub fn list(&mut self, listed: Listed<'_>) {
+        match self.layers.last_mut() {
+            Some(layer) => layer.list(listed),
+            None => self.unbalanced = true,
         }
     }
 
@@ -165,24 +170,21 @@ impl Observation {
             self.unbalanced = true;
             return;
         };
-        // Within a program libclamav takes every `PK\x03\x04` for a zip; gzip's own code has three, gpg's and sqlite's one. What
-        // then would be larger, packed, than the program itself is code. A zip64 member has its size elsewhere.
-        let is_code = |member: &Member| {
-            is_program(&layer.kind) && member.packed_bytes > layer.bytes && member.packed_bytes != ZIP64_BYTES
-        };
-        for member in layer.members.iter().filter(|member| member.encrypted && !is_code(member)) {
-            keep(&mut self.encrypted, join(&path, &member::escape(&member.name)));
-        }
-        if is_container(&layer.kind) {
-            for gap in layer.gaps(&path) {
-                keep(&mut self.gaps, gap);
+        for encrypted in layer.encrypted(&path) {
+            if !self.encrypted.contains(&encrypted) {
+                keep(&mut self.encrypted, encrypted);
             }
+        }
+        let healing = if layer.walked { Healing::ByWalk } else { Healing::Never };
+        for gap in layer.gaps(&path) {
+            let problem = Problem::Unscannable(UnscannableReason::Incomplete, gap);
+            keep(&mut self.gaps, Gap { problem, healing });
         }
     }
 
     /// libclamav wrote a warning or an error.
     pub fn warn(&mut self, text: &[u8]) {
-        keep(&mut self.warnings, member::escape(text.trim_ascii()));
+        keep(&mut self.warnings, escape(text.trim_ascii()));
     }
 
     /// Whether every layer that was entered was left: else something ended early.
@@ -190,16 +192,21 @@ impl Observation {
         self.layers.is_empty() && !self.unbalanced
     }
 
+    /// How many layers are around the one on top, other forms of the same bytes left out.
+    pub fn depth(&self) -> usize {
+        self.layers.iter().filter(|layer| !layer.normalised).count().saturating_sub(1)
+    }
+
     /// The names from the file's first member down to the layer on top.
-    fn path(&self) -> String {
-        let mut path = String::new();
-        let mut after_embedded = false;
+    pub fn path(&self) -> String {
+        let mut path = self.root.as_str().to_owned();
+        let mut after_embedded = path.ends_with(EMBEDDED);
         for layer in self.layers.iter().skip(1).filter(|layer| !layer.normalised) {
             match &layer.name {
-                Some(name) => path = join(&path, name),
+                Some(name) => path = name::join(&path, name),
                 // One in another adds nothing for a reader.
                 None if after_embedded => {}
-                None => path = join(&path, EMBEDDED),
+                None => path = name::join(&path, EMBEDDED),
             }
             after_embedded = layer.name.is_none();
         }
@@ -207,78 +214,8 @@ impl Observation {
     }
 }
 
-impl Findings {
-    fn add(&mut self, found: Found) {
-        if self.known.contains(&found) {
-            return;
-        }
-        if self.kept.len() >= KEPT {
-            self.omitted += 1;
-            return;
-        }
-        self.known.insert(found.clone());
-        self.kept.push(found);
-    }
-
-    pub fn kept(&self) -> &[Found] {
-        &self.kept
-    }
-
-    pub fn first(&self) -> Option<&Found> {
-        self.kept.first()
-    }
-}
-
-impl Layer {
-    /// Takes the first member of this name that no layer has taken: one of this size, else any. Its full name.
-    fn visit(&mut self, name: &[u8], bytes: u64) -> Option<Vec<u8>> {
-        let waiting = self.waiting.get_mut(member::base_name(name))?;
-        let same_size = waiting.iter().take(CANDIDATES).position(|index| self.members[*index].bytes == bytes);
-        let index = waiting.remove(same_size.unwrap_or(0))?;
-        let member = &mut self.members[index];
-        member.visited = true;
-        member.unpacked = bytes;
-        Some(member.name.clone())
-    }
-
-    /// What of this container was not read.
-    fn gaps(&self, path: &str) -> Vec<String> {
-        if self.members.is_empty() && self.bytes > 0 {
-            let name = if path.is_empty() { "the container" } else { path };
-            return vec![format!("{name}: no member could be read")];
-        }
-        let unread = |member: &Member| {
-            let name = join(path, &member::escape(&member.name));
-            if member.encrypted || member.name.ends_with(b"/") || member.bytes <= UNSCANNED_BYTES {
-                None
-            } else if !member.visited {
-                Some(format!("{name}: never read"))
-            } else if member.unpacked < member.bytes && member.bytes != ZIP64_BYTES {
-                Some(format!("{name}: {} of {} bytes read", member.unpacked, member.bytes))
-            } else {
-                None
-            }
-        };
-        self.members.iter().filter_map(unread).collect()
-    }
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}{SEPARATOR}{name}") }
-}
-
-fn keep(list: &mut Vec<String>, text: String) {
+fn keep<T>(list: &mut Vec<T>, item: T) {
     if list.len() < KEPT {
-        list.push(text);
+        list.push(item);
     }
-}
-
-/// Whether this type is a program's, whose code may hold anything.
-fn is_program(kind: &str) -> bool {
-    ["CL_TYPE_MSEXE", "CL_TYPE_ELF", "CL_TYPE_MACHO"].iter().any(|program| kind.starts_with(program))
-}
-
-/// Whether libclamav lists the members of this type, so that the list can be held against what it entered.
-fn is_container(kind: &str) -> bool {
-    ["_ZIP", "_OOXML", "_7Z", "_RAR", "_MSCAB", "_TAR"].iter().any(|part| kind.contains(part))
 }

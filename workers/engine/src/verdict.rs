@@ -1,81 +1,91 @@
-//! What an observation means. The only place that says `Clean`, and it does so last.
+//! What was seen as a verdict. The only place that says `Clean`, and it does so last.
+
+use std::collections::HashSet;
 
 use lazaret_engine_protocol::{Detection, FailureReason, ScanVerdict, UnscannableReason};
 
+use crate::findings::{Findings, Found};
+use crate::layer::UNSCANNED_BYTES;
 use crate::libclamav::Outcome;
-use crate::observation::{Found, Observation, UNSCANNED_BYTES};
+use crate::observation::{Healing, Observation};
+use crate::problem::Problem;
 
 /// This engine's name in detections.
-const ENGINE: &str = "clamav";
+pub const ENGINE: &str = "clamav";
 
-/// Decides. Malware beside anything else stays malware; then what was not read; `Clean` only if nothing speaks against it.
-///
-/// `bytes` is the file's size.
-pub fn judge(outcome: &Outcome, observation: &Observation, bytes: u64) -> ScanVerdict {
-    let detections: Vec<Detection> = observation
-        .malware
-        .kept()
-        .iter()
-        .map(|found| Detection {
-            member: found.member.clone(),
-            threat: found.signature.clone(),
-            engine: ENGINE.to_owned(),
-        })
-        .collect();
-    if !detections.is_empty() {
-        return ScanVerdict::Infected { detections, omitted: observation.malware.omitted };
+/// What speaks against `Clean` in one scan of libclamav's, gaps that a walk may heal left out. `bytes` is what was scanned.
+pub fn problems(outcome: &Outcome, observation: &Observation, bytes: u64) -> Vec<Problem> {
+    let unscannable = |reason| move |text: String| Problem::Unscannable(reason, text);
+    let failed = |text: &str| Problem::Failed(text.to_owned());
+    let mut problems = Vec::new();
+    match outcome {
+        Outcome::Error(text) => problems.push(failed(text)),
+        Outcome::Limit(text) => problems.push(Problem::Unscannable(UnscannableReason::LimitsExceeded, text.clone())),
+        Outcome::Clean | Outcome::Found => {}
     }
-    if let Outcome::Error(text) = outcome {
-        return ScanVerdict::failed(FailureReason::EngineFailed, text.clone());
+    let described = |found: &Findings| found.kept().iter().map(describe).collect::<Vec<_>>();
+    problems.extend(described(&observation.limits).into_iter().map(unscannable(UnscannableReason::LimitsExceeded)));
+    problems.extend(observation.encrypted.iter().cloned().map(unscannable(UnscannableReason::Encrypted)));
+    if observation.encrypted.is_empty() {
+        problems.extend(described(&observation.encryption).into_iter().map(unscannable(UnscannableReason::Encrypted)));
     }
-    if let Some(found) = observation.limits.first() {
-        return ScanVerdict::unscannable(UnscannableReason::LimitsExceeded, describe(found));
-    }
-    if let Outcome::Limit(text) = outcome {
-        return ScanVerdict::unscannable(UnscannableReason::LimitsExceeded, text.clone());
-    }
-    if let Some(member) = observation.encrypted.first() {
-        return ScanVerdict::unscannable(UnscannableReason::Encrypted, first_of(member, observation.encrypted.len()));
-    }
-    if let Some(found) = observation.encryption.first() {
-        return ScanVerdict::unscannable(UnscannableReason::Encrypted, describe(found));
-    }
-    if let Some(gap) = observation.gaps.first() {
-        return ScanVerdict::unscannable(UnscannableReason::Incomplete, first_of(gap, observation.gaps.len()));
-    }
-    if *outcome == Outcome::Found {
-        return ScanVerdict::failed(FailureReason::EngineFailed, "a finding without a name");
-    }
-    if let Some(warning) = observation.warnings.first() {
-        return ScanVerdict::unscannable(UnscannableReason::Incomplete, first_of(warning, observation.warnings.len()));
+    let gaps = observation.gaps.iter().filter(|gap| gap.healing == Healing::Never);
+    problems.extend(gaps.map(|gap| gap.problem.clone()));
+    problems.extend(observation.warnings.iter().cloned().map(unscannable(UnscannableReason::Incomplete)));
+    let malware = observation.malware.first().is_some();
+    if *outcome == Outcome::Found && !malware && problems.is_empty() {
+        problems.push(failed("a finding without a name"));
     }
     if !observation.is_balanced() {
-        return ScanVerdict::failed(FailureReason::EngineFailed, "the scan ended within a layer");
+        problems.push(failed("the scan ended within a layer"));
     }
-    if !observation.entered && bytes > UNSCANNED_BYTES {
-        return ScanVerdict::failed(FailureReason::EngineFailed, "the scan ended before the first layer");
+    if !observation.entered && bytes > UNSCANNED_BYTES && problems.is_empty() {
+        problems.push(failed("the scan ended before the first layer"));
     }
-    ScanVerdict::Clean
+    problems
+}
+
+/// Decides on the file. Malware beside anything else stays malware; then what went wrong or was not read; `Clean` only if nothing
+/// speaks against it.
+pub fn conclude(malware: &Findings, mut problems: Vec<Problem>) -> ScanVerdict {
+    let detection = |found: &Found| Detection {
+        member: found.member.clone(),
+        threat: found.signature.clone(),
+        engine: ENGINE.to_owned(),
+    };
+    if malware.first().is_some() {
+        let detections = malware.kept().iter().map(detection).collect();
+        return ScanVerdict::Infected { detections, omitted: malware.omitted };
+    }
+    problems.sort_by_key(Problem::rank); // stable: of one rank the first that was met
+    let Some(first) = problems.first() else { return ScanVerdict::Clean };
+    // libclamav and a walk may both have met the same one.
+    let same_rank: HashSet<&Problem> = problems.iter().filter(|problem| problem.rank() == first.rank()).collect();
+    let others = same_rank.len() - 1;
+    let and_others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
+    match first {
+        Problem::Failed(text) => ScanVerdict::failed(FailureReason::EngineFailed, format!("{text}{and_others}")),
+        Problem::Unscannable(reason, text) => ScanVerdict::unscannable(*reason, format!("{text}{and_others}")),
+    }
 }
 
 fn describe(found: &Found) -> String {
     if found.member.is_empty() { found.signature.clone() } else { format!("{} in {}", found.signature, found.member) }
 }
 
-fn first_of(text: &str, count: usize) -> String {
-    if count == 1 { text.to_owned() } else { format!("{text} (and {} more)", count - 1) }
-}
-
 #[cfg(test)]
 mod tests {
+    use lazaret_walker::MemberPath;
+
     use super::*;
 
-    fn judge(outcome: &Outcome, observation: &Observation) -> ScanVerdict {
-        super::judge(outcome, observation, 100)
+    fn judge(outcome: &Outcome, observation: Observation) -> ScanVerdict {
+        let problems = problems(outcome, &observation, 100);
+        conclude(&observation.malware, problems)
     }
 
     fn observe(signatures: &[&str]) -> Observation {
-        let mut observation = Observation::default();
+        let mut observation = Observation::at(&MemberPath::root());
         observation.enter(b"CL_TYPE_ANY");
         observation.inspect(None, 100, false);
         for signature in signatures {
@@ -96,50 +106,64 @@ mod tests {
 
     #[test]
     fn clean_needs_that_nothing_speaks_against_it() {
-        assert_eq!(judge(&Outcome::Clean, &observe(&[])), ScanVerdict::Clean);
-        assert_eq!(reason(&judge(&Outcome::Found, &observe(&[]))), "engine failed");
-        assert_eq!(reason(&judge(&Outcome::Error("x".to_owned()), &observe(&[]))), "engine failed");
-        assert_eq!(reason(&judge(&Outcome::Limit("x".to_owned()), &observe(&[]))), "limits exceeded");
+        assert_eq!(judge(&Outcome::Clean, observe(&[])), ScanVerdict::Clean);
+        assert_eq!(reason(&judge(&Outcome::Found, observe(&[]))), "engine failed");
+        assert_eq!(reason(&judge(&Outcome::Error("x".to_owned()), observe(&[]))), "engine failed");
+        assert_eq!(reason(&judge(&Outcome::Limit("x".to_owned()), observe(&[]))), "limits exceeded");
         let mut unfinished = observe(&[]);
         unfinished.enter(b"CL_TYPE_ZIP");
-        assert_eq!(reason(&judge(&Outcome::Clean, &unfinished)), "engine failed");
+        assert_eq!(reason(&judge(&Outcome::Clean, unfinished)), "engine failed");
         // libclamav does not look into files of up to 5 bytes.
         let nothing = Observation::default();
-        assert_eq!(super::judge(&Outcome::Clean, &nothing, 5), ScanVerdict::Clean);
-        assert_eq!(reason(&super::judge(&Outcome::Clean, &nothing, 6)), "engine failed");
+        assert_eq!(problems(&Outcome::Clean, &nothing, 5), []);
+        assert_eq!(problems(&Outcome::Clean, &nothing, 6).len(), 1);
     }
 
     #[test]
     fn a_warning_is_never_clean_and_hides_no_malware() {
-        let mut observation = observe(&[]);
-        observation.warn(b"LibClamAV Warning: cut short\n");
-        observation.warn(b"LibClamAV Error: again\n");
+        let warned = |signatures: &[&str]| {
+            let mut observation = observe(signatures);
+            observation.warn(b"LibClamAV Warning: cut short\n");
+            observation.warn(b"LibClamAV Error: again\n");
+            observation
+        };
         let expected = "LibClamAV Warning: cut short (and 1 more)";
         assert_eq!(
-            judge(&Outcome::Clean, &observation),
+            judge(&Outcome::Clean, warned(&[])),
             ScanVerdict::unscannable(UnscannableReason::Incomplete, expected)
         );
-        observation.enter(b"CL_TYPE_ANY");
-        observation.find(b"Win.Test.X");
-        assert!(matches!(judge(&Outcome::Found, &observation), ScanVerdict::Infected { .. }));
+        assert_eq!(reason(&judge(&Outcome::Found, warned(&["Win.Test.X"]))), "infected");
     }
 
     #[test]
     fn limits_and_encryption_are_unscannable_whatever_the_return_code() {
         for outcome in [Outcome::Clean, Outcome::Found] {
             let limit = observe(&["Heuristics.Limits.Exceeded.MaxRecursion"]);
-            assert_eq!(reason(&judge(&outcome, &limit)), "limits exceeded");
-            assert_eq!(reason(&judge(&outcome, &observe(&["Heuristics.Encrypted.Zip"]))), "encrypted");
+            assert_eq!(reason(&judge(&outcome, limit)), "limits exceeded");
+            assert_eq!(reason(&judge(&outcome, observe(&["Heuristics.Encrypted.Zip"]))), "encrypted");
         }
     }
 
     #[test]
     fn malware_beside_a_limit_or_an_error_stays_infected() {
-        let observation = observe(&["Heuristics.Encrypted.Zip", "Win.Test.X.UNOFFICIAL", "Win.Test.X.UNOFFICIAL"]);
         for outcome in [Outcome::Found, Outcome::Error("x".to_owned())] {
-            let ScanVerdict::Infected { detections, omitted: 0 } = judge(&outcome, &observation) else { panic!() };
+            let observation = observe(&["Heuristics.Encrypted.Zip", "Win.Test.X.UNOFFICIAL", "Win.Test.X.UNOFFICIAL"]);
+            let ScanVerdict::Infected { detections, omitted: 0 } = judge(&outcome, observation) else { panic!() };
             let threats: Vec<_> = detections.iter().map(|detection| detection.threat.as_str()).collect();
             assert_eq!(threats, ["Win.Test.X"]);
         }
+    }
+
+    #[test]
+    fn what_went_wrong_comes_before_what_was_not_read() {
+        let problems = vec![
+            Problem::Unscannable(UnscannableReason::Incomplete, "a".to_owned()),
+            Problem::Unscannable(UnscannableReason::Encrypted, "b".to_owned()),
+            Problem::Unscannable(UnscannableReason::Encrypted, "c".to_owned()),
+        ];
+        let expected = ScanVerdict::unscannable(UnscannableReason::Encrypted, "b (and 1 more)");
+        assert_eq!(conclude(&Findings::default(), problems.clone()), expected);
+        let failed = [problems, vec![Problem::Failed("d".to_owned())]].concat();
+        assert_eq!(reason(&conclude(&Findings::default(), failed)), "engine failed");
     }
 }

@@ -4,8 +4,7 @@ mod support;
 
 use std::fs::{self, File};
 
-use lazaret_engine_protocol::{FailureReason, MAX_FILE_BYTES, ScanVerdict, UnscannableReason};
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use lazaret_engine_protocol::{FailureReason, Limits, ScanVerdict, UnscannableReason};
 use support::{TEST_FILES, TestEngine, eicar, encrypted_zip, gzip, zip};
 
 fn found(verdict: &ScanVerdict) -> Vec<(&str, &str)> {
@@ -48,7 +47,7 @@ async fn eicar_is_infected_wherever_it_lies() {
     let packed = zip(&[("read me.txt", b"hello, reader"), ("sub/dir/eicar.com", &eicar)]);
     assert_eq!(found(&test.scan(&packed).await), [("sub/dir/eicar.com", "Eicar-Test-Signature")]);
     let nested = zip(&[("inner!.zip", &packed)]);
-    assert_eq!(found(&test.scan(&nested).await), [(r"inner\!.zip!sub/dir/eicar.com", "Eicar-Test-Signature")]);
+    assert_eq!(found(&test.scan(&nested).await), [("inner!.zip/sub/dir/eicar.com", "Eicar-Test-Signature")]);
 }
 
 #[tokio::test]
@@ -78,7 +77,8 @@ async fn an_encrypted_zip_behind_something_else_is_unscannable_with_or_without_n
         for name in ["", "plan.txt"] {
             let encrypted = encrypted_zip(&[(name, b"what nobody may read")]);
             let verdict = test.scan(&[before, &encrypted].concat()).await;
-            let expected = ScanVerdict::unscannable(UnscannableReason::Encrypted, name);
+            let shown = if name.is_empty() { "(embedded)" } else { name };
+            let expected = ScanVerdict::unscannable(UnscannableReason::Encrypted, shown);
             assert_eq!(verdict, expected, "behind {} bytes", before.len());
         }
     }
@@ -137,7 +137,7 @@ async fn a_limit_that_was_reached_is_never_clean() {
     }
     let (reason, detail) = unscannable(test.scan(&packed).await);
     assert_eq!(reason, UnscannableReason::LimitsExceeded);
-    assert!(detail.starts_with("Heuristics.Limits.Exceeded.MaxRecursion"), "{detail}");
+    assert!(detail.ends_with("more than 32 containers within one another"), "{detail}");
 }
 
 #[tokio::test]
@@ -173,7 +173,6 @@ async fn a_gzip_file_that_was_cut_or_damaged_is_never_clean() {
     for file in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &damaged] {
         let (reason, detail) = unscannable(test.scan(file).await);
         assert_eq!(reason, UnscannableReason::Incomplete, "{detail}");
-        assert!(detail.starts_with("gzip at byte 0: "), "libclamav has no words for it: {detail}");
     }
     let infected = gzip(&eicar());
     let verdict = test.scan(&infected[..infected.len() - 4]).await;
@@ -181,12 +180,12 @@ async fn a_gzip_file_that_was_cut_or_damaged_is_never_clean() {
 }
 
 #[tokio::test]
-async fn a_file_above_the_engines_limit_is_too_large() {
-    let test = TestEngine::start().await;
-    let file = memfd_create("object", MemfdFlags::CLOEXEC).expect("a memory file");
-    ftruncate(&file, MAX_FILE_BYTES + 1).expect("a sparse file");
-    let (reason, _) = unscannable(test.engine.scan(file, MAX_FILE_BYTES + 1).await);
-    assert_eq!(reason, UnscannableReason::TooLarge);
+async fn a_file_above_the_limit_is_not_looked_at() {
+    let limits = Limits { max_file_bytes: 1_000, ..Limits::default() };
+    let test = TestEngine::with(|config| config.limits = limits).await;
+    let (reason, detail) = unscannable(test.scan(&[b'x'; 1_001]).await);
+    assert_eq!((reason, detail.as_str()), (UnscannableReason::TooLarge, "1001 bytes, the limit is 1000"));
+    assert_eq!(test.scan(&[b'x'; 1_000]).await, ScanVerdict::Clean);
 }
 
 #[tokio::test]

@@ -51,6 +51,8 @@ reasons! {
         Encrypted = "encrypted",
         /// The object is larger than the policy or the engine takes.
         TooLarge = "too large",
+        /// Packed in a way that the engine does not read.
+        Unsupported = "unsupported",
         /// A container is damaged or truncated: some content was never read.
         Incomplete = "incomplete container",
     }

@@ -1,4 +1,4 @@
-//! What libclamav calls while it scans: each call becomes one event of the [`Observation`].
+//! What libclamav calls while it scans: each call becomes one event of the [`Watch`] and its observation.
 //!
 //! A callback that panicked would end the process, since it may not unwind into C. That is a crash of one worker.
 
@@ -8,8 +8,11 @@ use std::ptr::NonNull;
 use clamav_sys::cl_error_t as Code;
 use clamav_sys::{self as sys};
 
-use crate::member::escape;
-use crate::observation::Observation;
+use lazaret_walker::name::escape;
+
+use crate::layer::Listed;
+use crate::region::Region;
+use crate::watch::{Layer, Watch};
 
 /// Sets all callbacks but the one for messages, which is the library's and not an engine's.
 pub(super) fn install(engine: NonNull<sys::cl_engine>) {
@@ -27,9 +30,9 @@ pub(super) fn install(engine: NonNull<sys::cl_engine>) {
 
 unsafe extern "C" fn pre_cache(_fd: c_int, kind: *const c_char, context: *mut c_void) -> Code {
     // SAFETY: libclamav passes the context of the scan and a type's name.
-    if let Some(observation) = unsafe { observation(context) } {
+    if let Some(watch) = unsafe { watch(context) } {
         // SAFETY: as above.
-        observation.enter(unsafe { bytes(kind) }.unwrap_or_default());
+        watch.observation.enter(unsafe { bytes(kind) }.unwrap_or_default());
     }
     Code::CL_SUCCESS
 }
@@ -41,18 +44,22 @@ unsafe extern "C" fn file_inspection(
     _parent_bytes: usize,
     name: *const c_char,
     file_bytes: usize,
-    _buffer: *const c_char,
+    buffer: *const c_char,
     _level: u32,
     attributes: u32,
     context: *mut c_void,
 ) -> Code {
     // SAFETY: libclamav passes the context of the scan, and a name or null.
-    if let Some(observation) = unsafe { observation(context) } {
-        // SAFETY: as above.
-        let name = unsafe { bytes(name) };
-        observation.inspect(name, file_bytes as u64, attributes & sys::LAYER_ATTRIBUTES_NORMALIZED != 0);
+    let Some(watch) = (unsafe { watch(context) }) else { return Code::CL_SUCCESS };
+    // SAFETY: as above.
+    let name = unsafe { bytes(name) };
+    // SAFETY: libclamav passes a buffer of that many bytes, or null; it is not freed before this callback returns.
+    let content = (!buffer.is_null()).then(|| unsafe { Region::new(buffer.cast(), file_bytes) });
+    let normalised = attributes & sys::LAYER_ATTRIBUTES_NORMALIZED != 0;
+    match watch.inspect(name, file_bytes as u64, normalised, content.as_ref()) {
+        Layer::Scan => Code::CL_SUCCESS,
+        Layer::Skip => Code::CL_BREAK, // leaves the layer at once, through `post_scan`
     }
-    Code::CL_SUCCESS
 }
 
 unsafe extern "C" fn meta(
@@ -65,32 +72,33 @@ unsafe extern "C" fn meta(
     context: *mut c_void,
 ) -> Code {
     // SAFETY: libclamav passes the context of the scan, and a name or null.
-    if let Some(observation) = unsafe { observation(context) } {
+    if let Some(watch) = unsafe { watch(context) } {
         // SAFETY: as above.
         let name = unsafe { bytes(name) }.unwrap_or_default();
-        observation.list(name, packed_bytes, unpacked_bytes, position, is_encrypted != 0);
+        let encrypted = is_encrypted != 0;
+        watch.observation.list(Listed { name, packed_bytes, bytes: unpacked_bytes, position, encrypted });
     }
     Code::CL_SUCCESS
 }
 
 unsafe extern "C" fn virus_found(_fd: c_int, name: *const c_char, context: *mut c_void) {
     // SAFETY: libclamav passes the context of the scan, and a signature's name.
-    if let Some(observation) = unsafe { observation(context) } {
+    if let Some(watch) = unsafe { watch(context) } {
         // SAFETY: as above.
-        observation.find(unsafe { bytes(name) }.unwrap_or(b"(unnamed)"));
+        watch.observation.find(unsafe { bytes(name) }.unwrap_or(b"(unnamed)"));
     }
 }
 
 unsafe extern "C" fn post_scan(_fd: c_int, _result: c_int, _name: *const c_char, context: *mut c_void) -> Code {
     // The result here is the whole scan's so far, not the layer's.
     // SAFETY: libclamav passes the context of the scan.
-    if let Some(observation) = unsafe { observation(context) } {
-        observation.leave();
+    if let Some(watch) = unsafe { watch(context) } {
+        watch.observation.leave();
     }
     Code::CL_SUCCESS
 }
 
-/// Warnings and errors. Those of a scan belong to its observation; those of loading to the log.
+/// Warnings and errors. Those of a scan belong to its watch; those of loading to the log.
 pub(super) unsafe extern "C" fn message(
     severity: sys::cl_msg,
     full: *const c_char,
@@ -103,20 +111,20 @@ pub(super) unsafe extern "C" fn message(
     // SAFETY: libclamav passes a message that ends in a zero byte.
     let text = unsafe { bytes(full) }.unwrap_or_default();
     // SAFETY: outside of a scan the context is null; in one it is the scan's.
-    match unsafe { observation(context) } {
-        Some(observation) => observation.warn(text),
+    match unsafe { watch(context) } {
+        Some(watch) => watch.observation.warn(text),
         None => eprintln!("{}", escape(text.trim_ascii())),
     }
 }
 
-/// The observation of the scan that runs.
+/// The watch of the scan that runs.
 ///
 /// # Safety
-/// The context must be null, or the observation that `Engine::scan` passed in, whose call has not returned.
-unsafe fn observation<'scan>(context: *mut c_void) -> Option<&'scan mut Observation> {
-    // SAFETY: by this function's contract it points to a live observation. libclamav has one thread and calls no callback from
+/// The context must be null, or the watch that `Engine::scan` passed in, whose call has not returned.
+unsafe fn watch<'scan>(context: *mut c_void) -> Option<&'scan mut Watch<'scan>> {
+    // SAFETY: by this function's contract it points to a live watch. libclamav has one thread and calls no callback from
     // within another, and `Engine::scan` does not touch it meanwhile, so this is the only reference.
-    unsafe { context.cast::<Observation>().as_mut() }
+    unsafe { context.cast::<Watch<'scan>>().as_mut() }
 }
 
 /// The text's bytes without the zero at its end; `None` for null.

@@ -13,32 +13,39 @@ use std::ptr::{self, NonNull};
 use clamav_sys::cl_engine_field as Field;
 use clamav_sys::cl_error_t as Code;
 use clamav_sys::{self as sys};
-use lazaret_engine_protocol::MAX_FILE_BYTES;
+use lazaret_engine_protocol::{Limits, MAX_FILE_BYTES};
 
 use crate::definitions::DefinitionsError;
-use crate::observation::Observation;
+use crate::watch::Watch;
 use lazaret_engine_host::mapping::Mapping;
 
-/// The limits: generous, since what they stop is never called clean, and time is bounded from outside. A limit that
-/// libclamav applies in silence is the file limit itself, so that nothing is left out that the file limit let in.
-const LIMITS: &[(Field, u64)] = &[
-    (Field::CL_ENGINE_DISABLE_CACHE, 1),
-    (Field::CL_ENGINE_MAX_FILESIZE, MAX_FILE_BYTES),
-    // Bytes unpacked of one file in all: what two minutes of matching get through, with some to spare.
-    (Field::CL_ENGINE_MAX_SCANSIZE, 16 << 30),
-    (Field::CL_ENGINE_MAX_FILES, 1_000_000),
-    (Field::CL_ENGINE_MAX_RECURSION, 40),
-    // Its own time limit is soft: 8 s let a scan run 42 s. The host's is exact.
-    (Field::CL_ENGINE_MAX_SCANTIME, 0),
-    // Silent ones. HTML above the first would be matched in no form at all: neither normalised nor raw.
-    (Field::CL_ENGINE_MAX_HTMLNORMALIZE, MAX_FILE_BYTES),
-    (Field::CL_ENGINE_MAX_HTMLNOTAGS, MAX_FILE_BYTES),
-    (Field::CL_ENGINE_MAX_SCRIPTNORMALIZE, MAX_FILE_BYTES),
-    (Field::CL_ENGINE_MAX_EMBEDDEDPE, MAX_FILE_BYTES),
-    (Field::CL_ENGINE_MAX_ZIPTYPERCG, MAX_FILE_BYTES),
-    (Field::CL_ENGINE_MAX_PARTITIONS, 1_000_000), // of a disk image; the default is 50
-    (Field::CL_ENGINE_PCRE_MAX_FILESIZE, MAX_FILE_BYTES),
-];
+/// The limits: generous, since what they stop is never called clean, and time is bounded from outside. The first line of defence are
+/// our own ([`crate::meter`]). A limit that libclamav applies in silence is the file limit itself, so that nothing is left out that
+/// the file limit let in.
+fn limits(limits: &Limits) -> [(Field, u64); 15] {
+    // Normalised forms of the same bytes count as well. Above 100 it refuses.
+    let recursion = (u64::from(limits.max_depth) * 2 + 8).min(100);
+    [
+        (Field::CL_ENGINE_DISABLE_CACHE, 1),
+        (Field::CL_ENGINE_MAX_FILESIZE, MAX_FILE_BYTES),
+        // Beyond what a file may unpack to, itself and other forms of it.
+        (Field::CL_ENGINE_MAX_SCANSIZE, limits.max_unpacked_bytes.saturating_mul(2).saturating_add(MAX_FILE_BYTES)),
+        (Field::CL_ENGINE_MAX_FILES, limits.max_members.saturating_mul(2).clamp(1, u64::from(u32::MAX))),
+        (Field::CL_ENGINE_MAX_RECURSION, recursion),
+        // Its own time limit is soft: 8 s let a scan run 42 s. The host's is exact.
+        (Field::CL_ENGINE_MAX_SCANTIME, 0),
+        // Silent ones. HTML above the first would be matched in no form at all: neither normalised nor raw.
+        (Field::CL_ENGINE_MAX_HTMLNORMALIZE, MAX_FILE_BYTES),
+        (Field::CL_ENGINE_MAX_HTMLNOTAGS, MAX_FILE_BYTES),
+        (Field::CL_ENGINE_MAX_SCRIPTNORMALIZE, MAX_FILE_BYTES),
+        (Field::CL_ENGINE_MAX_EMBEDDEDPE, MAX_FILE_BYTES),
+        (Field::CL_ENGINE_MAX_ZIPTYPERCG, MAX_FILE_BYTES),
+        (Field::CL_ENGINE_MAX_PARTITIONS, 1_000_000), // of a disk image; the default is 50
+        (Field::CL_ENGINE_MAX_ICONSPE, 10_000),       // of a program; the default is 100
+        (Field::CL_ENGINE_MAX_RECHWP3, 1_000),        // within a Hangul document; the default is 16
+        (Field::CL_ENGINE_PCRE_MAX_FILESIZE, MAX_FILE_BYTES),
+    ]
+}
 
 /// All matches, with heuristics in the place where they arise; and findings for what is not read to its end.
 const OPTIONS: sys::cl_scan_options = sys::cl_scan_options {
@@ -78,7 +85,7 @@ impl Engine {
     ///
     /// # Errors
     /// If libclamav cannot be set up, a file of definitions is damaged, or there is no signature.
-    pub fn load(directory: &Path) -> Result<Self, DefinitionsError> {
+    pub fn load(directory: &Path, bounds: &Limits) -> Result<Self, DefinitionsError> {
         let invalid = |reason: String| DefinitionsError::Invalid { directory: directory.to_owned(), reason };
         let path = CString::new(directory.as_os_str().as_bytes()).map_err(|error| invalid(error.to_string()))?;
         // SAFETY: called once, before all else, in a process with one thread; the callback is a function of this program,
@@ -90,10 +97,10 @@ impl Engine {
         };
         let engine = NonNull::new(engine).ok_or_else(|| invalid("out of memory".to_owned()))?;
         let mut engine = Self { engine, signatures: 0 };
-        for (field, value) in LIMITS {
-            let value = c_longlong::try_from(*value).expect("limits are below 2^63");
+        for (field, value) in limits(bounds) {
+            let value = c_longlong::try_from(value).unwrap_or(c_longlong::MAX);
             // SAFETY: the engine is live and not yet compiled; the fields take numbers.
-            check(unsafe { sys::cl_engine_set_num(engine.engine.as_ptr(), *field, value) }).map_err(invalid)?;
+            check(unsafe { sys::cl_engine_set_num(engine.engine.as_ptr(), field, value) }).map_err(invalid)?;
         }
         let mut signatures: c_uint = 0;
         // SAFETY: the engine is live, the path ends in a zero byte, the counter outlives the call.
@@ -133,20 +140,19 @@ impl Engine {
         check(unsafe { sys::cl_engine_set_str(self.engine.as_ptr(), Field::CL_ENGINE_TMPDIR, directory.as_ptr()) })
     }
 
-    /// Scans one file.
-    pub fn scan(&self, file: &Mapping) -> (Outcome, Observation) {
-        let mut observation = Observation::default();
+    /// Scans what is mapped; what it says of it goes to the watch.
+    pub fn scan(&self, content: &Mapping, watch: &mut Watch<'_>) -> Outcome {
         // SAFETY: the mapping is valid for its length, and outlives the map, which is closed below.
-        let map = unsafe { sys::cl_fmap_open_memory(file.as_ptr(), file.len()) };
+        let map = unsafe { sys::cl_fmap_open_memory(content.as_ptr(), content.len()) };
         if map.is_null() {
-            return (Outcome::Error("cannot map the file".to_owned()), observation);
+            return Outcome::Error("cannot map the file".to_owned());
         }
         let mut options = OPTIONS;
         let mut name = ptr::null();
         let mut scanned: c_ulong = 0;
-        let context = ptr::from_mut(&mut observation);
-        // SAFETY: map and engine are live; a null name is allowed; options, name, count and observation outlive the call. The
-        // callbacks turn the context back into the observation, which nothing else touches until the call returns.
+        let context = ptr::from_mut(watch);
+        // SAFETY: map and engine are live; a null name is allowed; options, name, count and watch outlive the call. The
+        // callbacks turn the context back into the watch, which nothing else touches until the call returns.
         let code = unsafe {
             sys::cl_scanmap_callback(
                 map,
@@ -160,7 +166,7 @@ impl Engine {
         };
         // SAFETY: opened above, closed once, and not used after.
         unsafe { sys::cl_fmap_close(map) };
-        (outcome(code), observation)
+        outcome(code)
     }
 }
 
