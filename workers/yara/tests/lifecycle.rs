@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use lazaret_engine_protocol::{FailureReason, ScanVerdict};
+use lazaret_engine_protocol::{FailureReason, ScanVerdict, UnscannableReason};
 use rustix::process::{Signal, kill_process};
 use support::{TestEngine, finding, infected, pid, refused, status, ticks, until};
 
@@ -46,6 +46,21 @@ async fn workers_are_in_the_jail_and_nothing_has_a_second_thread() {
         assert_eq!(status(worker, "Threads"), "1");
     }
     assert_eq!(status(pid(test.engine.info().host_pid), "Threads"), "1", "the host forks");
+}
+
+#[tokio::test]
+async fn what_does_not_fit_in_the_memory_is_never_clean() {
+    let test = TestEngine::with(RULES, |config| config.limits.memory_bytes = 64 << 20).await;
+    let fits = vec![0; 32 << 20];
+    assert_eq!(test.scan(&fits).await.verdict, ScanVerdict::Clean);
+    let large = vec![0; (32 << 20) + 1];
+    let ScanVerdict::Unscannable { reason, detail } = test.scan(&large).await.verdict else { panic!("not read") };
+    assert_eq!((reason, detail.as_str()), (UnscannableReason::TooLarge, "33554433 bytes, and the rules take 33554432"));
+    let examined = test.scan_bundle(&[("large", &large), ("small", b"text")]).await;
+    let ScanVerdict::Unscannable { reason, detail } = examined.verdict else { panic!("not read") };
+    assert!(reason == UnscannableReason::LimitsExceeded && detail.starts_with("large: 33554433 bytes"), "{detail}");
+    let examined = test.scan_bundle(&[("large", &large), ("small", b"found")]).await;
+    assert_eq!(examined.verdict, infected([finding("small", "found")]), "the members after it are read");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
