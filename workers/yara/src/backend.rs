@@ -86,7 +86,7 @@ impl Yara {
         for entry in bundle::Reader::open(bundle, bytes).map_err(damaged)? {
             let looked = entry
                 .map_err(damaged)
-                .and_then(|entry| self.look(bundle, entry.start, entry.bytes, &entry.path, report));
+                .and_then(|entry| self.look(bundle, entry.start, entry.bytes, &printable(&entry.path), report));
             result = result.and(looked);
         }
         result
@@ -119,6 +119,7 @@ impl Backend for Yara {
             Content::File => self.look(file, 0, request.size, "", &mut report),
             Content::Bundle => self.look_into(file, request.size, &mut report),
         };
+        self.buffer.release();
         let Report { infected, notes } = report;
         let verdict = if infected.is_empty() {
             looked.err().unwrap_or(ScanVerdict::Clean)
@@ -128,4 +129,9 @@ impl Backend for Yara {
         };
         Finished { verdict, notes: notes.detections.into_iter().collect(), members: None }
     }
+}
+
+/// A member's path was escaped by who wrote the bundle; but hostile bytes may have had hold of that worker.
+fn printable(path: &str) -> String {
+    path.chars().map(|character| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }).collect()
 }

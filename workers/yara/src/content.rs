@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// What is kept from one scan to the next; the agent keeps objects up to this in memory as well.
-const KEPT_BYTES: usize = 32 << 20;
+/// What is kept from one scan to the next. Asking the kernel anew costs a hundredth of scanning so much.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// A buffer that is used for one content after another.
 #[derive(Debug, Default)]
@@ -35,14 +35,18 @@ impl Buffer {
     pub fn read(&mut self, file: &File, start: u64, bytes: u64) -> Result<&[u8], ReadError> {
         let Self(buffer) = self;
         buffer.clear();
-        if buffer.capacity() > KEPT_BYTES {
-            *buffer = Vec::new();
-        }
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);
         buffer.try_reserve_exact(length).map_err(|source| ReadError::NoMemory { bytes, source })?;
         buffer.resize(length, 0);
         file.read_exact_at(buffer, start)?;
         Ok(buffer)
+    }
+
+    /// Gives large memory back: between two scans a worker has nothing to do with it.
+    pub fn release(&mut self) {
+        if self.0.capacity() > KEPT_BYTES {
+            self.0 = Vec::new();
+        }
     }
 }
 
@@ -60,6 +64,8 @@ mod tests {
         assert_eq!(buffer.read(&file, 4, 3).expect("there"), b"two");
         assert_eq!(buffer.read(&file, 0, 13).expect("there"), b"one two three");
         assert!(matches!(buffer.read(&file, 4, 13), Err(ReadError::File(_))));
+        buffer.release();
+        assert_eq!(buffer.read(&file, 0, 3).expect("there"), b"one");
         assert!(matches!(buffer.read(&file, 0, u64::MAX), Err(ReadError::NoMemory { .. })));
     }
 }

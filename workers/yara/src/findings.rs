@@ -44,7 +44,7 @@ impl Report {
     /// `member` is the path inside an archive, escaped; empty for the file itself.
     pub fn add(&mut self, rule: &Rule<'_, '_>, member: &str) {
         let detection = Detection {
-            member: printable(member),
+            member: member.to_owned(),
             threat: threat(rule.namespace(), rule.identifier()),
             engine: ENGINE.to_owned(),
         };
@@ -59,12 +59,4 @@ impl Report {
 /// an object's tag has this name alone: it tells the owner's own rule from ClamAV's signatures, and no signature has the same.
 fn threat(namespace: &str, rule: &str) -> String {
     format!("YARA.{}.{rule}", namespace.escape_debug())
-}
-
-/// The bundle's author escaped it; but hostile bytes may have had hold of that author.
-fn printable(member: &str) -> String {
-    member
-        .chars()
-        .map(|character| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character })
-        .collect()
 }

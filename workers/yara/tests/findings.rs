@@ -70,6 +70,8 @@ async fn finds_in_members_under_their_paths() {
         infected([finding("a.zip/eicar.com", "test_file"), finding("eicar.com", "test_file")])
     );
     assert_eq!(examined.notes, [finding("a.zip/letter.txt", "greeting")]);
+    let hostile = test.scan_bundle(&[("a\n\u{1b}[31m\u{0}", &eicar)]).await;
+    assert_eq!(hostile.verdict, infected([finding("a\u{fffd}\u{fffd}[31m\u{fffd}", "test_file")]));
     // Each member is a file of its own: neither sizes nor matches reach over to the next.
     let split = eicar.split_at(30);
     let halves = test.scan_bundle(&[("one", split.0), ("two", split.1)]).await;
