@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use lazaret_aws::StoreError;
 use lazaret_model::crawl::SizeHistogram;
 use lazaret_model::job::s3_opened;
-use lazaret_model::{Completeness, Job, JobInput, JobPlan, PacketId, Source, Summary, Totals, Verdict, Window, layout};
+use lazaret_model::summary::DefinitionsUse;
+use lazaret_model::{Completeness, Job, JobInput, JobPlan, PacketId, Source, Summary, Totals, Window, layout};
 
 use crate::cloud::Cloud;
 use crate::record::JobRecord;
@@ -29,15 +30,16 @@ pub async fn read(cloud: &Cloud, record: &JobRecord, all: bool) -> anyhow::Resul
     let plan = plan(cloud, record).await?;
     let packets = find_parts(cloud, job_id, plan.as_ref()).await?;
     let mut spool = SpoolWriter::begin()?;
-    let (mut totals, mut sizes) = (Totals::default(), SizeHistogram::default());
+    let (mut totals, mut sizes, mut definitions) = (Totals::default(), SizeHistogram::default(), Vec::new());
     let parts = Rows::Parts(packets.clone());
     parts
         .visit(cloud, job_id, &mut |row| {
             totals.count(row);
+            DefinitionsUse::count(&mut definitions, row);
             if row.verdict.was_scanned() {
                 sizes.add(row.object.size);
             }
-            if all || row.verdict != Verdict::Clean { spool.row(row) } else { Ok(()) }
+            if all || row.is_remarkable() { spool.row(row) } else { Ok(()) }
         })
         .await?;
 
@@ -62,6 +64,7 @@ pub async fn read(cloud: &Cloud, record: &JobRecord, all: bool) -> anyhow::Resul
         source: job.map_or(Source::OnDemand, |job| job.source),
         scopes: Vec::new(),
         sizes,
+        definitions,
         agents: 0,
         started_at: record.execution.started_at,
         ended_at: record.execution.stopped_at.unwrap_or_else(Timestamp::now),

@@ -20,7 +20,7 @@ pub struct FirstRows {
 
 impl FirstRows {
     pub fn row(&mut self, row: &ResultRow) {
-        if row.verdict == Verdict::Clean {
+        if !row.is_remarkable() {
             return;
         }
         self.rows += 1;
@@ -50,6 +50,7 @@ impl FirstRows {
 
 fn line(row: &ResultRow) -> String {
     let why = match row.verdict.findings() {
+        [] if row.verdict == Verdict::Clean => format!("note: {}", threats(&row.evidence.notes)),
         [] if row.verdict.detail().is_empty() => row.verdict.reason().unwrap_or_default().to_owned(),
         [] => format!("{} ({})", row.verdict.reason().unwrap_or_default(), row.verdict.detail()),
         findings => threats(findings),

@@ -1,6 +1,6 @@
 //! A job's end, for a person.
 
-use lazaret_model::summary::Status;
+use lazaret_model::summary::{DefinitionsUse, Status};
 use lazaret_model::{Completeness, Failure, Totals};
 
 use crate::escape;
@@ -33,6 +33,8 @@ pub fn ended(record: &JobRecord) -> String {
         lines.push(completeness(&summary.completeness));
         lines.extend(not_read(&summary.totals));
         lines.extend(actions_failed(&summary.totals));
+        lines.extend(definitions(&summary.definitions));
+        lines.extend(noted(&summary.totals));
         lines.push(format!("Report: {}", escape::line(&summary.report)));
         lines.push(format!("        lazaret report {id} --html {id}.html", id = record.job_id));
     }
@@ -118,6 +120,21 @@ fn actions_failed(totals: &Totals) -> Option<String> {
             units::counted(totals.actions_failed, "object")
         )
     })
+}
+
+/// One line a version; none for summaries that do not know it.
+fn definitions(used: &[DefinitionsUse]) -> Vec<String> {
+    let age = |seconds: u64| format!(", at most {} old", units::duration(seconds as f64));
+    let line = |used: &DefinitionsUse| {
+        let age = used.oldest_age_seconds.map(age).unwrap_or_default();
+        format!("Definitions: {} ({}{age})", escape::line(&used.version), units::counted(used.objects, "object"))
+    };
+    used.iter().map(line).collect()
+}
+
+fn noted(totals: &Totals) -> Option<String> {
+    (totals.noted > 0)
+        .then(|| format!("Notes: {} matched a rule that only notes.", units::counted(totals.noted, "object")))
 }
 
 /// Name, cause and advice.

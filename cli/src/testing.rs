@@ -125,6 +125,7 @@ pub fn summary(id: &str, objects: u64, infected: u64) -> Summary {
         source: Source::OnDemand,
         scopes: Vec::new(),
         sizes: SizeHistogram::default(),
+        definitions: Vec::new(),
         agents: 1,
         started_at: time("2026-11-01T00:00:00Z"),
         ended_at: time("2026-11-01T00:03:12Z"),

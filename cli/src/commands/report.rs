@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use lazaret_model::{Summary, Verdict, layout};
+use lazaret_model::{Summary, layout};
 use lazaret_report::{CsvReport, JsonReport, Page};
 
 use crate::cloud::{self, Cloud};
@@ -211,7 +211,7 @@ impl Report {
         let drop_clean = self.drop_clean;
         self.rows
             .visit(cloud, &self.summary.job_id, &mut |row| {
-                if drop_clean && row.verdict == Verdict::Clean {
+                if drop_clean && !row.is_remarkable() {
                     return Ok(());
                 }
                 rows += 1;
@@ -225,7 +225,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use lazaret_model::verdict::UnscannableReason;
-    use lazaret_model::{CrawlId, JobId};
+    use lazaret_model::{CrawlId, JobId, Verdict};
     use lazaret_report::ReportDocument;
 
     use super::*;

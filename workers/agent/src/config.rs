@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use lazaret_model::JobId;
+use sha2::{Digest, Sha256};
 
 use crate::definitions::age::MaxAge;
 
@@ -14,6 +15,9 @@ const POLL_SECONDS: u64 = 300;
 
 /// Definitions that are older prove nothing. A week: a mirror that stopped is noticed, a long weekend is none.
 const MAX_AGE_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Verdicts that are remembered: 20 MB. A packet has 1,000 objects, and copies tend to lie near each other.
+const VERDICT_CACHE_ENTRIES: usize = 100_000;
 
 /// A variable that is missing or can't be what was meant.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +60,14 @@ pub struct EngineSettings {
     pub scan: Duration,
 }
 
+impl EngineSettings {
+    /// Of all that a verdict depends on besides the content and the definitions, and of a little more: a field that is added
+    /// is in it.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(format!("{self:?}")).into()
+    }
+}
+
 /// Where definitions come from, and how old they may be.
 #[derive(Debug, Clone)]
 pub struct DefinitionsSettings {
@@ -80,6 +92,8 @@ pub struct Environment {
     pub agent: Config,
     pub engine: EngineSettings,
     pub definitions: DefinitionsSettings,
+    /// `LAZARET_VERDICT_CACHE_ENTRIES` (100,000): 0 remembers none.
+    pub verdict_cache_entries: usize,
     /// `LAZARET_QUEUE_URL`
     pub queue_url: String,
 }
@@ -122,6 +136,7 @@ impl Environment {
                 poll: Duration::from_secs(number_or(&text, "LAZARET_DEFINITIONS_POLL_SECONDS", POLL_SECONDS, 1)?),
                 max_age: MaxAge::seconds(number_or(&text, "LAZARET_DEFINITIONS_MAX_AGE_SECONDS", MAX_AGE_SECONDS, 0)?),
             },
+            verdict_cache_entries: number_or(&text, "LAZARET_VERDICT_CACHE_ENTRIES", VERDICT_CACHE_ENTRIES, 0)?,
             queue_url: text("LAZARET_QUEUE_URL")?,
         })
     }
@@ -142,7 +157,12 @@ fn definitions_source(text: Text<'_>) -> Result<DefinitionsSource, ConfigError> 
     }
 }
 
-fn number_or(text: Text<'_>, name: &'static str, default: u64, least: u64) -> Result<u64, ConfigError> {
+fn number_or<T: FromStr<Err: Display> + PartialOrd + Display>(
+    text: Text<'_>,
+    name: &'static str,
+    default: T,
+    least: T,
+) -> Result<T, ConfigError> {
     text(name).map_or(Ok(default), |value| parse(name, value, least))
 }
 
@@ -209,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn the_verdict_cache_has_a_default_and_an_off_switch() {
+        let mut variables = complete();
+        assert_eq!(read(&variables).expect("complete").verdict_cache_entries, 100_000);
+        variables.insert("LAZARET_VERDICT_CACHE_ENTRIES", "0");
+        assert_eq!(read(&variables).expect("complete").verdict_cache_entries, 0);
+    }
+
+    #[test]
+    fn settings_of_the_engine_that_differ_have_another_digest() {
+        let settings = read(&complete()).expect("complete").engine;
+        let slower = EngineSettings { scan: settings.scan * 2, ..settings.clone() };
+        assert_eq!(settings.digest(), settings.clone().digest());
+        assert_ne!(settings.digest(), slower.digest());
+    }
+
+    #[test]
     fn every_variable_is_needed_and_the_error_names_it() {
         for name in complete().keys() {
             for value in [None, Some("")] {
@@ -231,6 +267,7 @@ mod tests {
             ("LAZARET_DEFINITIONS", "/var/lib/lazaret"),
             ("LAZARET_DEFINITIONS_POLL_SECONDS", "0"),
             ("LAZARET_DEFINITIONS_MAX_AGE_SECONDS", "a week"),
+            ("LAZARET_VERDICT_CACHE_ENTRIES", "-1"),
         ] {
             let mut variables = complete();
             variables.insert(name, value);

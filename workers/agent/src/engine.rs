@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lazaret_engine_protocol::verdict as engine;
-use lazaret_engine_protocol::{Engine, EngineConfig, FailureReason, Ready, ScanVerdict, StartError};
+use lazaret_engine_protocol::{Engine, EngineConfig, Examined, FailureReason, Order, Ready, ScanVerdict, StartError};
 use lazaret_model::verdict::{ErrorReason, UnscannableReason};
 use lazaret_model::{DefinitionsStamp, Finding, Verdict};
 use tracing::warn;
@@ -83,14 +83,16 @@ fn remove(scratch: &Path) {
 #[async_trait]
 impl Scanner for EngineScanner {
     async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
-        let said = self.engine.scan(content.file, content.size).await;
+        let Content { file, size, .. } = content;
+        let order = Order { file, size, content: lazaret_engine_protocol::Content::File, members: false };
+        let Examined { verdict: said, notes, .. } = self.engine.examine(order).await;
         match (said, self.engine.broken()) {
             // not a word about the object
             (ScanVerdict::Failed { .. }, Some(why)) => Err(EngineGone(why)),
             // replies come from the host that runs, so that what it said at its start is what it scanned with
             (said, _) => Ok(Scanned {
                 verdict: verdict(said),
-                notes: Vec::new(),
+                notes: notes.into_iter().map(finding).collect(),
                 definitions: self.definitions(),
                 cached: false,
             }),
@@ -102,6 +104,10 @@ impl Scanner for EngineScanner {
         let built_at = definitions_built_seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         Some(DefinitionsStamp { version: definitions_version, built_at })
     }
+}
+
+fn finding(found: engine::Detection) -> Finding {
+    Finding { member: found.member, threat: found.threat, engine: found.engine }
 }
 
 /// The engine's words in the model's. Only its `Clean` is one.
@@ -116,8 +122,6 @@ fn verdict(said: ScanVerdict) -> Verdict {
             if omitted > 0 {
                 warn!(omitted, "The object has more findings than the engine's answer could carry");
             }
-            let finding =
-                |found: engine::Detection| Finding { member: found.member, threat: found.threat, engine: found.engine };
             Verdict::Infected { findings: detections.into_iter().map(finding).collect() }
         }
         ScanVerdict::Unscannable { reason, detail } => {

@@ -7,13 +7,15 @@
 //! * [`inspect`]: [`fetch`] (pinned), [`scan`] and [`decide`] for each object of a packet, bounded in number and in bytes ([`spool`]).
 //! * [`record`], [`merge`]: a packet's part in S3, which only gains truth.
 //! * [`act`], [`uncover`], [`confirm`]: tags, quarantine and deletion, what comes up behind them, and the part once more.
-//! * [`engine`]: the engine's client as a [`Scanner`]; [`definitions`]: the newest published set in it, switched while it works.
+//! * [`engine`]: the engine's client as a [`Scanner`]; [`definitions`]: the newest published set in it, switched while it works;
+//!   [`cache`]: what was said of the same bytes before.
 //! * [`policies`], [`progress`], [`metrics`], [`retry`], [`config`]: what the verbs need.
 //!
 //! It parses no object: bytes go to the engine by file descriptor. It makes no row up: what an agent can't find out it gives
 //! back, and every step is safe to do twice.
 
 pub mod act;
+pub mod cache;
 pub mod config;
 pub mod confirm;
 pub mod decide;
@@ -37,6 +39,7 @@ pub mod spool;
 mod testing;
 pub mod uncover;
 
+pub use cache::CachingScanner;
 pub use config::{Config, Environment};
 pub use error::AgentError;
 pub use run::{Deps, run};

@@ -1,14 +1,16 @@
 //! The agent's task. See the library.
 
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use lazaret_agent::cache::CacheCounts;
 use lazaret_agent::definitions::{self, DefinitionsScanner, EngineLoader, Place};
 use lazaret_agent::metrics::{Counted, Metrics, Readings};
-use lazaret_agent::{Deps, Environment};
+use lazaret_agent::{CachingScanner, Deps, Environment, Scanner};
 use lazaret_aws::sdk::Sdk;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -32,11 +34,12 @@ async fn main() -> ExitCode {
 }
 
 async fn work() -> anyhow::Result<()> {
-    let Environment { agent, engine, definitions, queue_url } = Environment::from_env()?;
+    let Environment { agent, engine, definitions, verdict_cache_entries, queue_url } = Environment::from_env()?;
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let sdk = Sdk::from_env().await;
     let store = Arc::new(sdk.store());
     let in_force = Arc::new(DefinitionsScanner::new(definitions.max_age));
+    let settings = engine.digest();
     let loader = EngineLoader { settings: engine, scratch_dir: agent.scratch_dir.clone(), workers: agent.scan_workers };
     let place = Place {
         store: store.clone(),
@@ -48,13 +51,23 @@ async fn work() -> anyhow::Result<()> {
         _ = term.recv() => return Ok(()), // nothing was received yet
     };
     tracing::info!(job.id = %agent.job_id, workers = agent.scan_workers, "The agent is ready");
-    let scanner = Arc::new(Counted::new(Arc::clone(&in_force)));
+    let cache = NonZeroUsize::new(verdict_cache_entries)
+        .map(|entries| Arc::new(CachingScanner::new(in_force.clone(), entries, settings)));
+    let engine: Arc<dyn Scanner> = match &cache {
+        Some(cache) => cache.clone(),
+        None => in_force.clone(),
+    };
+    let scanner = Arc::new(Counted::new(engine));
     let metrics = Metrics::new(agent.job_id.clone(), {
         let (in_force, scanner) = (Arc::clone(&in_force), Arc::clone(&scanner));
-        move || Readings {
-            definitions_age_seconds: in_force.in_force().and_then(|set| set.stamp.age_seconds(Timestamp::now())),
-            scanned: scanner.scanned(),
-            ..Readings::default()
+        move || {
+            let CacheCounts { hits, misses } = cache.as_ref().map(|cache| cache.counts()).unwrap_or_default();
+            Readings {
+                definitions_age_seconds: in_force.in_force().and_then(|set| set.stamp.age_seconds(Timestamp::now())),
+                scanned: scanner.scanned(),
+                cache_hits: hits,
+                cache_misses: misses,
+            }
         }
     });
     let deps = Deps { store, queue: Arc::new(sdk.queue(&queue_url)), scanner };

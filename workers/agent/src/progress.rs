@@ -37,6 +37,7 @@ impl ProgressBoard {
             scanned: rows.len() as u64,
             infected: infected as u64,
             bytes: rows.iter().map(|row| row.object.size).sum(),
+            cache_hits: rows.iter().filter(|row| row.evidence.cached).count() as u64,
             ..Progress::default()
         };
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lazaret_aws::{ObjectStore, Queue};
 use lazaret_model::packet::DELIVERIES;
-use lazaret_model::{JobId, JobPlan, WorkPacket, layout};
+use lazaret_model::{JobId, JobPlan, Progress, WorkPacket, layout};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -60,8 +60,8 @@ pub async fn run(config: Config, deps: Deps, shutdown: impl Future<Output = ()>)
         never = agent.progress.keep_writing(config.progress) => match never {},
     };
     agent.progress.write().await;
-    let progress = agent.progress.now();
-    info!(scanned = progress.scanned, infected = progress.infected, bytes = progress.bytes, "The agent ends");
+    let Progress { scanned, infected, bytes, cache_hits, .. } = agent.progress.now();
+    info!(scanned, infected, bytes, cache_hits, "The agent ends");
     result
 }
 

@@ -73,8 +73,8 @@ impl Census {
             crawled: self.result.listed,
             matched: self.result.matched,
             scanned: self.result.archived,
-            infected: 0,
             bytes: self.archived_bytes,
+            ..Progress::default()
         }
     }
 

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::result::part_from_json_lines;
-use lazaret_model::{JobId, JobPlan, PacketId, ResultRow, Summary, Verdict, layout};
+use lazaret_model::{JobId, JobPlan, PacketId, ResultRow, Summary, layout};
 use lazaret_report::{Aggregator, Audit, Page, summarise};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -37,7 +37,7 @@ pub struct Input {
     pub agents: u64,
 }
 
-/// What is kept of the rows that are not Clean.
+/// What is kept of the rows that a report always shows.
 #[derive(Default)]
 struct Findings {
     page: Page,
@@ -100,7 +100,7 @@ impl Report {
 
 impl Findings {
     fn take(&mut self, row: &ResultRow) {
-        if row.verdict == Verdict::Clean {
+        if !row.is_remarkable() {
             return;
         }
         self.page.row(row);

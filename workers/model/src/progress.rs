@@ -16,6 +16,8 @@ pub struct Progress {
     pub infected: u64,
     /// Bytes of the objects in `scanned`.
     pub bytes: u64,
+    /// Objects in `scanned` whose bytes had been scanned before.
+    pub cache_hits: u64,
 }
 
 impl std::ops::AddAssign for Progress {
@@ -25,5 +27,6 @@ impl std::ops::AddAssign for Progress {
         self.scanned += other.scanned;
         self.infected += other.infected;
         self.bytes += other.bytes;
+        self.cache_hits += other.cache_hits;
     }
 }

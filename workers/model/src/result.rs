@@ -22,6 +22,13 @@ pub struct ResultRow {
     pub evidence: Evidence,
 }
 
+impl ResultRow {
+    /// Whether a report has a line for it even where it does not have all: it is not Clean, or a rule has noted something.
+    pub fn is_remarkable(&self) -> bool {
+        self.verdict != Verdict::Clean || !self.evidence.notes.is_empty()
+    }
+}
+
 /// What the verdict of a row rests on. Objects that were not read have none of it, and neither have rows of older versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

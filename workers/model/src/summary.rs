@@ -7,7 +7,7 @@ use crate::action::ActionOutcome;
 use crate::crawl::SizeHistogram;
 use crate::job::{BucketScope, JobId, Source, Window};
 use crate::plan::JobPlan;
-use crate::result::ResultRow;
+use crate::result::{Evidence, ResultRow};
 use crate::verdict::Verdict;
 
 /// Objects by verdict.
@@ -28,6 +28,10 @@ pub struct Totals {
     pub bytes: u64,
     /// Actions that could not be done: an infected object that stands where it stood, a tag that is not there.
     pub actions_failed: u64,
+    /// Objects whose bytes had been scanned before, under the same definitions.
+    pub cache_hits: u64,
+    /// Objects with a note, whatever their verdict.
+    pub noted: u64,
 }
 
 impl Totals {
@@ -47,6 +51,8 @@ impl Totals {
         if row.action.as_ref().is_some_and(|action| failed(&action.outcome)) {
             self.actions_failed += 1;
         }
+        self.cache_hits += u64::from(row.evidence.cached);
+        self.noted += u64::from(!row.evidence.notes.is_empty());
     }
 
     /// Rows counted so far.
@@ -111,6 +117,34 @@ pub enum Status {
     Stopped,
 }
 
+/// Definitions that verdicts of a job rest on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DefinitionsUse {
+    pub version: String,
+    /// Rows that name it.
+    pub objects: u64,
+    /// How old they were at the last of these scans, if they say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_age_seconds: Option<u64>,
+}
+
+impl DefinitionsUse {
+    /// Versions that a summary names. A job of hours may see two or three.
+    pub const NAMED: usize = 20;
+
+    /// Counts a row among `uses`, which are in the order of their first row.
+    pub fn count(uses: &mut Vec<Self>, row: &ResultRow) {
+        let Evidence { definitions: Some(version), definitions_age_seconds: age, .. } = &row.evidence else { return };
+        if let Some(known) = uses.iter_mut().find(|known| known.version == *version) {
+            known.objects += 1;
+            known.oldest_age_seconds = known.oldest_age_seconds.max(*age);
+        } else if uses.len() < Self::NAMED {
+            uses.push(Self { version: version.clone(), objects: 1, oldest_age_seconds: *age });
+        }
+    }
+}
+
 /// A scope's own numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -134,6 +168,9 @@ pub struct Summary {
     pub scopes: Vec<ScopeTotals>,
     /// Sizes of the objects that were to be scanned.
     pub sizes: SizeHistogram,
+    /// The definitions that were used, at most [`DefinitionsUse::NAMED`].
+    #[serde(default)]
+    pub definitions: Vec<DefinitionsUse>,
     /// Agents that were launched, those launched again included.
     pub agents: u64,
     pub started_at: Timestamp,

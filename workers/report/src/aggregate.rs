@@ -1,5 +1,6 @@
 //! Parts in, totals and the proof of completeness out.
 
+use lazaret_model::summary::DefinitionsUse;
 use lazaret_model::{Completeness, CrawlId, CrawlResult, JobPlan, PacketId, ResultRow, Totals};
 
 use crate::seen::Seen;
@@ -22,6 +23,8 @@ pub enum PartError {
 pub struct Audit {
     pub totals: Totals,
     pub completeness: Completeness,
+    /// The definitions that were used.
+    pub definitions: Vec<DefinitionsUse>,
 }
 
 /// Adds up the parts of a job, in the order of [`JobPlan::packet_ids`].
@@ -32,6 +35,7 @@ pub struct Aggregator<'plan> {
     plan: &'plan JobPlan,
     expected: Box<dyn Iterator<Item = PacketId> + Send + 'plan>,
     totals: Totals,
+    definitions: Vec<DefinitionsUse>,
     parts: u64,
     missing: Vec<String>,
     crawl: Option<CrawlId>,
@@ -45,6 +49,7 @@ impl<'plan> Aggregator<'plan> {
             plan,
             expected: Box::new(plan.packet_ids()),
             totals: Totals { crawled: plan.listed(), in_window: plan.matched(), ..Totals::default() },
+            definitions: Vec::new(),
             parts: 0,
             missing: Vec::new(),
             crawl: None,
@@ -69,6 +74,7 @@ impl<'plan> Aggregator<'plan> {
         }
         for row in rows {
             self.totals.count(row);
+            DefinitionsUse::count(&mut self.definitions, row);
             self.seen.add(&row.object.key);
         }
         self.parts += 1;
@@ -94,7 +100,7 @@ impl<'plan> Aggregator<'plan> {
         }
         self.duplicates += self.seen.duplicates();
         let completeness = Completeness::new(self.plan, self.totals.rows(), self.parts, self.duplicates, self.missing);
-        Audit { totals: self.totals, completeness }
+        Audit { totals: self.totals, completeness, definitions: self.definitions }
     }
 
     fn next_packet(&mut self) -> PacketId {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use lazaret_model::{Action, ActionKind, ActionOutcome, Finding, ResultRow};
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 18] = [
     "bucket",
     "key",
     "versionId",
@@ -21,6 +21,9 @@ const COLUMNS: [&str; 15] = [
     "action",
     "outcome",
     "scannedAt",
+    "definitions",
+    "sha256",
+    "notes",
 ];
 
 /// Writes rows as CSV, one an object. Several findings stand in one cell, parted by `; `.
@@ -47,8 +50,9 @@ impl<W: Write> CsvReport<W> {
     /// # Errors
     /// Those of the writer.
     pub fn row(&mut self, row: &ResultRow) -> io::Result<()> {
-        let ResultRow { object, verdict, action, scanned_at, .. } = row;
-        let join = |of: fn(&Finding) -> &str| verdict.findings().iter().map(of).collect::<Vec<_>>().join("; ");
+        let ResultRow { object, verdict, action, scanned_at, evidence } = row;
+        let join =
+            |findings: &[Finding], of: fn(&Finding) -> &str| findings.iter().map(of).collect::<Vec<_>>().join("; ");
         let cells: [Cow<'_, str>; COLUMNS.len()] = [
             object.bucket.as_str().into(),
             object.key.as_str().into(),
@@ -60,11 +64,14 @@ impl<W: Write> CsvReport<W> {
             verdict.name().into(),
             verdict.reason().unwrap_or_default().into(),
             verdict.detail().into(),
-            join(|finding| &finding.threat).into(),
-            join(|finding| &finding.member).into(),
+            join(verdict.findings(), |finding| &finding.threat).into(),
+            join(verdict.findings(), |finding| &finding.member).into(),
             action.as_ref().map_or("", action_name).into(),
             action.as_ref().map(outcome_text).unwrap_or_default(),
             scanned_at.to_string().into(),
+            evidence.definitions.as_deref().unwrap_or_default().into(),
+            evidence.sha256.as_deref().unwrap_or_default().into(),
+            join(&evidence.notes, |note| &note.threat).into(),
         ];
         Ok(self.out.write_record(cells.iter().map(|cell| harmless(cell).into_owned().into_bytes()))?)
     }

@@ -18,7 +18,7 @@ pub struct ReportDocument {
     pub window: Window,
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
-    /// Everything that is not Clean, or every row where all were asked for.
+    /// Everything that is not Clean or has a note, or every row where all were asked for.
     pub rows: Vec<ReportRow>,
 }
 
@@ -41,11 +41,22 @@ pub struct ReportRow {
     pub detail: String,
     pub action: Option<Action>,
     pub scanned_at: Timestamp,
+    /// The version of the definitions that scanned it.
+    #[serde(default)]
+    pub definitions: Option<String>,
+    #[serde(default)]
+    pub definitions_age_seconds: Option<u64>,
+    /// Of the bytes that were scanned, in hex.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// What rules found that only note.
+    #[serde(default)]
+    pub notes: Vec<Finding>,
 }
 
 impl From<&ResultRow> for ReportRow {
     fn from(row: &ResultRow) -> Self {
-        let ResultRow { object, verdict, action, scanned_at, .. } = row;
+        let ResultRow { object, verdict, action, scanned_at, evidence } = row;
         Self {
             bucket: object.bucket.clone(),
             key: object.key.clone(),
@@ -60,6 +71,10 @@ impl From<&ResultRow> for ReportRow {
             detail: verdict.detail().to_owned(),
             action: action.clone(),
             scanned_at: *scanned_at,
+            definitions: evidence.definitions.clone(),
+            definitions_age_seconds: evidence.definitions_age_seconds,
+            sha256: evidence.sha256.clone(),
+            notes: evidence.notes.clone(),
         }
     }
 }

@@ -5,12 +5,12 @@
   const PRINTED_ROWS = 5000;
   const AT_ONCE = 5000; // above this many rows, typing is waited for
   const SHOWN_FINDINGS = 3;
-  const SEVERITY = ["Infected", "Error", "Unscannable", "InfectedAllowed", "Skipped", "Gone"];
+  const SEVERITY = ["Infected", "Error", "Unscannable", "InfectedAllowed", "Skipped", "Gone", "Clean"];
 
   const element = (id) => document.getElementById(id);
   const rows = JSON.parse(element("data").textContent).map((cells) => {
-    const [bucket, key, version, size, verdict, reason, detail, findings, findingCount, action, target, outcome] = cells;
-    return { bucket, key, version, size, verdict, reason, detail, findings, findingCount, action, target, outcome };
+    const [bucket, key, version, size, verdict, reason, detail, findings, findingCount, action, target, outcome, notes] = cells;
+    return { bucket, key, version, size, verdict, reason, detail, findings, findingCount, action, target, outcome, notes };
   });
 
   let shown = rows;
@@ -59,12 +59,17 @@
     return line;
   }
 
+  function noteLine([member, rule, engine]) {
+    const line = make("p", "finding small", "note: ", plain(rule), ` ${engine}`);
+    if (member) line.append(" in ", make("span", "key", plain(member)));
+    return line;
+  }
+
   function findingCell(row) {
     const cell = make("td");
     if (row.reason) {
       cell.append(make("p", "finding", plain(row.reason)));
       if (row.detail) cell.append(make("p", "finding small", plain(row.detail)));
-      return cell;
     }
     const few = row.findings.slice(0, SHOWN_FINDINGS);
     cell.append(...few.map(findingLine));
@@ -75,6 +80,7 @@
       if (left > 0) more.append(make("p", "finding small", `and ${left} more in findings.jsonl`));
       cell.append(more);
     }
+    for (const note of row.notes) cell.append(noteLine(note));
     return cell;
   }
 
@@ -116,13 +122,13 @@
 
   function haystack(row) {
     row.text ??= [row.bucket + "/" + row.key, row.version, row.reason, row.detail, row.action, row.outcome, row.target]
-      .concat(...row.findings)
+      .concat(...row.findings, ...row.notes)
       .join("\n")
       .toLowerCase();
     return row.text;
   }
 
-  const firstThreat = (row) => (row.findings.length > 0 ? row.findings[0][1] : row.reason);
+  const firstThreat = (row) => (row.findings.length > 0 ? row.findings[0][1] : row.reason || (row.notes[0]?.[1] ?? ""));
   const SORTS = {
     verdict: (row) => SEVERITY.indexOf(row.verdict),
     object: (row) => `${row.bucket}/${row.key}`,

@@ -1,6 +1,6 @@
 //! Rows as the page carries them: JSON in a script tag that is not run.
 
-use lazaret_model::{Action, ActionKind, ResultRow};
+use lazaret_model::{Action, ActionKind, Finding, ResultRow};
 use serde::Serialize;
 
 use crate::csv::{action_name, outcome_text};
@@ -23,6 +23,7 @@ struct Cells<'a>(
     &'a str,                   // action
     String,                    // where it was moved to
     std::borrow::Cow<'a, str>, // outcome
+    Vec<[&'a str; 3]>,         // notes: member, rule, engine
 );
 
 /// Rows up to a limit, already as text.
@@ -72,7 +73,7 @@ impl Rows {
 }
 
 fn cells(row: &ResultRow) -> String {
-    let ResultRow { object, verdict, action, .. } = row;
+    let ResultRow { object, verdict, action, evidence, .. } = row;
     let findings = verdict.findings();
     let cells = Cells(
         &object.bucket,
@@ -82,13 +83,18 @@ fn cells(row: &ResultRow) -> String {
         verdict.name(),
         verdict.reason().unwrap_or_default(),
         verdict.detail(),
-        findings.iter().take(FINDINGS).map(|f| [f.member.as_str(), f.threat.as_str(), f.engine.as_str()]).collect(),
+        few(findings),
         findings.len(),
         action.as_ref().map_or("", action_name),
         action.as_ref().map(target).unwrap_or_default(),
         action.as_ref().map(outcome_text).unwrap_or_default(),
+        few(&evidence.notes),
     );
     serde_json::to_string(&cells).expect("text and numbers are JSON")
+}
+
+fn few(findings: &[Finding]) -> Vec<[&str; 3]> {
+    findings.iter().take(FINDINGS).map(|f| [f.member.as_str(), f.threat.as_str(), f.engine.as_str()]).collect()
 }
 
 fn target(action: &Action) -> String {

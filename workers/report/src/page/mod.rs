@@ -40,6 +40,8 @@ static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
 pub struct Page {
     infected: Rows,
     others: Rows,
+    /// Rows that were to be shown, whether they fit or not.
+    taken: u64,
 }
 
 impl Default for Page {
@@ -71,13 +73,16 @@ struct View<'a> {
 impl Page {
     /// For tests; [`Page::default`] has the limits that are meant.
     pub fn with_limits(rows: usize, bytes: usize) -> Self {
-        Self { infected: Rows::new(rows, bytes), others: Rows::new(rows, bytes) }
+        Self { infected: Rows::new(rows, bytes), others: Rows::new(rows, bytes), taken: 0 }
     }
 
-    /// Takes a row that is not Clean.
+    /// Takes a row; one that is Clean and has no note is left out.
     pub fn row(&mut self, row: &ResultRow) {
+        if !row.is_remarkable() {
+            return;
+        }
+        self.taken += 1;
         match row.verdict {
-            Verdict::Clean => {}
             Verdict::Infected { .. } => self.infected.push(row),
             _ => self.others.push(row),
         }
@@ -88,8 +93,8 @@ impl Page {
     /// # Errors
     /// Askama's, which does not fail on a string.
     pub fn render(self, summary: &Summary) -> askama::Result<String> {
+        let all = self.taken;
         let rows = self.infected.then(self.others);
-        let all = summary.totals.rows() - summary.totals.clean;
         let view = View {
             policy: &CONTENT_SECURITY_POLICY,
             style: STYLE,

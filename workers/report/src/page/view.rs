@@ -1,7 +1,7 @@
 //! What the page says, in numbers and words; the template only sets it.
 
 use jiff::Timestamp;
-use lazaret_model::summary::Status;
+use lazaret_model::summary::{DefinitionsUse, Status};
 use lazaret_model::{Completeness, SizeHistogram, Source, Summary, Totals};
 
 /// A line of the head: a name and its text.
@@ -77,14 +77,31 @@ pub(super) fn facts(summary: &Summary) -> Vec<Fact> {
         Source::Activation => "activation".to_owned(),
         Source::Schedule(name) => format!("schedule {name}"),
     };
-    vec![
+    let mut facts = vec![
         fact("Window", format!("{} to {}", moment(summary.window.from), moment(summary.window.to))),
         fact("Started", moment(summary.started_at)),
         fact("Ended", moment(summary.ended_at)),
         fact("Took", duration(summary.ended_at.as_second() - summary.started_at.as_second())),
         fact("Asked for by", source),
         fact("Agents", grouped(summary.agents)),
-    ]
+    ];
+    facts.extend(summary.definitions.iter().map(|used| fact("Definitions", definitions(used))));
+    if summary.totals.cache_hits > 0 {
+        let text = format!("{} objects, whose bytes had been scanned before", grouped(summary.totals.cache_hits));
+        facts.push(fact("From the cache", text));
+    }
+    if summary.totals.noted > 0 {
+        facts.push(fact("With notes", format!("{} objects", grouped(summary.totals.noted))));
+    }
+    facts
+}
+
+fn definitions(used: &DefinitionsUse) -> String {
+    let age = used.oldest_age_seconds.map(|seconds| {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        format!(", at most {} old", duration(seconds))
+    });
+    format!("{} ({} objects{})", used.version, grouped(used.objects), age.unwrap_or_default())
 }
 
 pub(super) fn tiles(totals: &Totals) -> Vec<Tile> {
@@ -208,7 +225,7 @@ pub(super) fn sentences(proof: &Completeness) -> Vec<String> {
 pub(super) fn cut(shown: u64, all: u64) -> Option<String> {
     (shown < all).then(|| {
         format!(
-            "This page holds {} of the {} objects that are not Clean, the infected first. All of them lie in findings.jsonl \
+            "This page holds {} of the {} objects that are not Clean or have a note, the infected first. All of them lie in findings.jsonl \
              beside it.",
             grouped(shown),
             grouped(all)
