@@ -11,7 +11,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(abspath $(or $(LAZARET_LOCAL_DIR),.local))
 # Tests are chosen by name with --workspace, not by --package or --exclude: Cargo would build the AWS SDK a second time, with the
 # features that those packages alone ask for.
-UNIT := $(sort $(basename $(notdir $(wildcard workers/*/tests/*.rs local/*/tests/*.rs tests/workspace/tests/*.rs))))
+UNIT := $(sort $(basename $(notdir $(wildcard cli/tests/*.rs workers/*/tests/*.rs local/*/tests/*.rs tests/workspace/tests/*.rs))))
 E2E := $(basename $(notdir $(wildcard tests/e2e/tests/*.rs)))
 
 .PHONY: help

@@ -15,6 +15,7 @@ export const LOCAL_SETTINGS = {
   pollSeconds: 1,
   capacityWaitSeconds: 1,
   progressSeconds: 1,
+  definitionsPollSeconds: 1,
   packetObjects: 250,
   packetBytes: 64 * MIB,
   startupSeconds: 5,
@@ -28,7 +29,6 @@ export const LOCAL_SETTINGS = {
 export function localPaths(environment: NodeJS.ProcessEnv, image: AgentPaths): AgentPaths {
   return {
     engine: environment.LAZARET_ENGINE ?? image.engine,
-    definitionsDir: environment.LAZARET_DEFINITIONS_DIR ?? image.definitionsDir,
     scratchDir: environment.LAZARET_SCRATCH_DIR ?? image.scratchDir,
   };
 }

@@ -86,8 +86,13 @@ export interface Settings {
   readonly logRetentionDays: number;
   /** `tracing`'s filter. @default 'info' */
   readonly rustLog: string;
-  /** Any text, a date by custom: another one builds the agent's image with new definitions. @default - as last built */
-  readonly definitionsDate?: string;
+  /** Between an agent's looks for newer definitions. @default 300 - a small GET each; ClamAV publishes a few times a day */
+  readonly definitionsPollSeconds: number;
+  /**
+   * Definitions that are older prove nothing: what they do not find gets an Error in place of Clean. 0 does not check.
+   * @default 604800 - a week
+   */
+  readonly definitionsMaxAgeSeconds: number;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   readonly network: NetworkSettings;
@@ -101,7 +106,6 @@ export interface Settings {
 
 export interface AgentPaths {
   readonly engine: string;
-  readonly definitionsDir: string;
   readonly scratchDir: string;
 }
 
@@ -130,12 +134,13 @@ export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
   startupSeconds: 75,
   logRetentionDays: 30,
   rustLog: 'info',
+  definitionsPollSeconds: 300,
+  definitionsMaxAgeSeconds: 7 * 24 * 3600,
   network: { subnetIds: [], assignPublicIp: true },
   functionsDir: FUNCTIONS_DIR,
   // as workers/agent/Dockerfile lays them out
   agentPaths: {
     engine: '/usr/local/bin/lazaret-engine',
-    definitionsDir: '/opt/lazaret/definitions',
     scratchDir: '/scratch',
   },
 };
@@ -158,7 +163,6 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
   if ((vpcId === '') !== (subnetIds.length === 0)) {
     throw new Error('vpcId and subnetIds belong together: set both, or neither for a VPC of its own');
   }
-  const definitionsDate = context.text('definitionsDate', '');
   const alarmTopicArn = context.text('alarmTopicArn', '');
   const endpointUrl = local ? environment.AWS_ENDPOINT_URL : undefined;
   const settings: Settings = {
@@ -192,7 +196,8 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     startupSeconds: context.fraction('startupSeconds', defaults.startupSeconds),
     logRetentionDays: context.number('logRetentionDays', defaults.logRetentionDays),
     rustLog: context.text('rustLog', defaults.rustLog),
-    ...(definitionsDate === '' ? {} : { definitionsDate }),
+    definitionsPollSeconds: context.number('definitionsPollSeconds', defaults.definitionsPollSeconds),
+    definitionsMaxAgeSeconds: context.numberOrZero('definitionsMaxAgeSeconds', defaults.definitionsMaxAgeSeconds),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),
@@ -258,6 +263,11 @@ class ContextReader {
       throw new Error(`${name} is ${value}; give a whole number`);
     }
     return value;
+  }
+
+  /** A whole number above zero, or zero itself. */
+  numberOrZero(name: string, fallback: number): number {
+    return this.text(name, String(fallback)).trim() === '0' ? 0 : this.number(name, fallback);
   }
 
   /** A number above zero. */

@@ -30,9 +30,9 @@ describe('the settings', () => {
   });
 
   it('take the agent’s paths from the environment locally, and from the image on AWS', () => {
-    const environment = { LAZARET_DEFINITIONS_DIR: '/definitions', LAZARET_ENGINE: '/engine' };
+    const environment = { LAZARET_ENGINE: '/engine' };
     const local = read({}, { ...environment, LAZARET_LOCAL: '1' });
-    assert.deepEqual(local.agentPaths, { engine: '/engine', definitionsDir: '/definitions', scratchDir: '/scratch' });
+    assert.deepEqual(local.agentPaths, { engine: '/engine', scratchDir: '/scratch' });
     assert.deepEqual(read({ scanBuckets: '*' }, environment).agentPaths, AWS_SETTINGS.agentPaths);
   });
 
@@ -41,6 +41,9 @@ describe('the settings', () => {
     assert.equal(settings.maxAgents, 50);
     assert.deepEqual(settings.agent, { cpu: 4096, memoryMiB: 8192 });
     assert.equal(settings.architecture, 'x86_64');
+    for (const never of ['0', 0]) {
+      assert.equal(read({ scanBuckets: '*', definitionsMaxAgeSeconds: never }).definitionsMaxAgeSeconds, 0);
+    }
   });
 
   it('that can’t be what was meant are named', () => {
@@ -54,6 +57,8 @@ describe('the settings', () => {
       [{ vpcId: 'vpc-1' }, /vpcId and subnetIds belong together/],
       [{ heartbeatSeconds: 10 }, /heartbeatSeconds is below 120/],
       [{ scratchGiB: 20 }, /scratchGiB is 20/],
+      [{ definitionsPollSeconds: 0 }, /definitionsPollSeconds is `0`/],
+      [{ definitionsMaxAgeSeconds: 'a week' }, /definitionsMaxAgeSeconds is `a week`/],
       [{ visibilitySeconds: 50_000 }, /visibilitySeconds is 50000/],
     ];
     for (const [context, message] of bad) {

@@ -66,7 +66,9 @@ describe('the state machine', () => {
 describe('the tasks', () => {
   const REQUIRED = {
     agent: [
-      'LAZARET_DEFINITIONS_DIR',
+      'LAZARET_DEFINITIONS',
+      'LAZARET_DEFINITIONS_MAX_AGE_SECONDS',
+      'LAZARET_DEFINITIONS_POLL_SECONDS',
       'LAZARET_ENGINE',
       'LAZARET_FETCH_BYTES',
       'LAZARET_IDLE_SECONDS',

@@ -121,6 +121,15 @@ describe('the agent', () => {
     ]);
   });
 
+  it('fetches definitions, and nothing of the deployment can publish any', () => {
+    assert.ok(on('AgentWorkerTaskRole', 's3:GetObject').includes(`${RESULTS}/definitions/*`));
+    for (const { role, effect, actions, resources } of statements) {
+      const writes = effect === 'Allow' && actions.some((action) => /^s3:(Put|Delete)Object$/.test(action));
+      const reached = resources.some((one) => one === `${RESULTS}/*` || one.startsWith(`${RESULTS}/definitions/`));
+      assert.ok(!(writes && reached), role);
+    }
+  });
+
   it('may list what it reads, so that what is gone is not denied', () => {
     assert.deepEqual(
       on('AgentWorkerTaskRole', 's3:ListBucket'),

@@ -26,14 +26,13 @@ def missing(place: Place, deploy: bool) -> list[str]:
     return [name for name in wanted if not (place.target / name).is_file()]
 
 
-def write_images(place: Place, definitions: Path) -> None:
+def write_images(place: Place) -> None:
     """The runner's image list. An image knows the paths in it: those of the agent lie elsewhere on this machine."""
     # Fargate tells its tasks the region; MiniStack does not.
     fargate = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     agent = {
         **fargate,
         "LAZARET_ENGINE": str(place.target / ENGINE),
-        "LAZARET_DEFINITIONS_DIR": str(definitions),
         "LAZARET_SCRATCH_DIR": "{work}",
         "TMPDIR": "{work}",
     }

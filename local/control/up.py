@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from control import machine, processes, programs
+from control.definitions import PublishFailed, publish_definitions
 from control.deploy import DeployFailed, deploy, environment
 from control.machine import StartFailed
 from control.place import Place
@@ -36,18 +37,19 @@ def _up(place: Place, options: argparse.Namespace) -> int:
     begin, started = time.monotonic(), False
     try:
         if options.deploy:
-            programs.write_images(place, options.definitions.absolute())
+            programs.write_images(place)
         started = machine.ensure(place, options.fresh)
         print(f"local cloud: {place.endpoint}, {'started' if started else 'was running'}", flush=True)
         if options.deploy:
             programs.write_functions(place)
             changed = deploy(place, options.context)
             print(f"stacks: {'deployed' if changed else 'up to date'}", flush=True)
+            print(f"definitions: {publish_definitions(place, options.definitions)}", flush=True)
     except BaseException as error:
         # What was running before stays; what this call started goes with it.
         if started or isinstance(error, StartFailed):
             processes.stop_all(place)
-        if isinstance(error, (StartFailed, DeployFailed)):
+        if isinstance(error, (StartFailed, DeployFailed, PublishFailed)):
             return _refuse(str(error))
         raise
     _write_env(place)

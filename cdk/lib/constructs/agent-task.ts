@@ -17,7 +17,7 @@ export class AgentTask extends Construct {
   constructor(scope: Construct, id: string, props: AgentTaskProps) {
     super(scope, id);
     const { settings, arns } = props;
-    const { engine, definitionsDir, scratchDir } = settings.agentPaths;
+    const { engine, scratchDir } = settings.agentPaths;
     this.task = new WorkerTask(this, 'Worker', {
       family: AGENT_FAMILY,
       worker: AGENT_CONTAINER,
@@ -27,7 +27,9 @@ export class AgentTask extends Construct {
         LAZARET_RESULTS_BUCKET: arns.resultsBucketName,
         LAZARET_QUARANTINE_BUCKET: arns.quarantineBucketName,
         LAZARET_ENGINE: engine,
-        LAZARET_DEFINITIONS_DIR: definitionsDir,
+        LAZARET_DEFINITIONS: 's3',
+        LAZARET_DEFINITIONS_POLL_SECONDS: String(settings.definitionsPollSeconds),
+        LAZARET_DEFINITIONS_MAX_AGE_SECONDS: String(settings.definitionsMaxAgeSeconds),
         LAZARET_SCRATCH_DIR: scratchDir,
         LAZARET_SCAN_WORKERS: String(settings.scanWorkers),
         LAZARET_SCAN_SECONDS: String(settings.scanSeconds),
@@ -38,7 +40,6 @@ export class AgentTask extends Construct {
         // the only place that may be written
         TMPDIR: scratchDir,
       },
-      ...(settings.definitionsDate === undefined ? {} : { buildArgs: { DEFINITIONS_DATE: settings.definitionsDate } }),
       scratch: { path: scratchDir, gib: settings.scratchGiB },
       permissions: agentPermissions(settings, arns),
     });
@@ -89,6 +90,11 @@ function agentPermissions(settings: Settings, arns: Arns): Permission[] {
       why: 'Reads the plan of any job, the policies and the parts that are written already.',
       actions: ['s3:GetObject'],
       resources: [arns.results('work/*/plan.json'), arns.results('jobs/*/parts/*'), arns.results('settings/*')],
+    },
+    {
+      why: 'Fetches the definitions that are in force; it can neither publish nor choose them.',
+      actions: ['s3:GetObject'],
+      resources: [arns.results('definitions/*')],
     },
     {
       why: 'Writes parts and counters of any job.',

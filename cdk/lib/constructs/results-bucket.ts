@@ -10,8 +10,9 @@ export interface ResultsBucketProps {
 }
 
 /**
- * Reports under `jobs/`, which stay, and temporary state under `work/`, which the tear-down empties. Not versioned: parts
- * are written twice by design and counters every few seconds; conditional writes keep the parts right.
+ * Reports under `jobs/` and definitions under `definitions/`, which stay, and temporary state under `work/`, which the
+ * tear-down empties. Not versioned: parts are written twice by design and counters every few seconds; conditional writes keep
+ * the parts right, and the definitions' versions, which are written once.
  */
 export class ResultsBucket extends Construct {
   readonly bucket: s3.Bucket;

@@ -17,8 +17,6 @@ export interface WorkerTaskProps {
   readonly size: TaskSize;
   readonly environment: Readonly<Record<string, string>>;
   readonly permissions: readonly Permission[];
-  /** Of the Dockerfile. @default - none */
-  readonly buildArgs?: Readonly<Record<string, string>>;
   /** A writable folder of that size at that path; the rest of the file system is read-only. @default - none */
   readonly scratch?: { readonly path: string; readonly gib: number };
 }
@@ -94,7 +92,6 @@ export class WorkerTask extends Construct {
     return ecs.ContainerImage.fromAsset(REPOSITORY_ROOT, {
       file: `workers/${props.worker}/Dockerfile`,
       platform: arm ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
-      ...(props.buildArgs === undefined ? {} : { buildArgs: { ...props.buildArgs } }),
     });
   }
 }

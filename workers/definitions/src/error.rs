@@ -10,7 +10,7 @@ use lazaret_model::manifest::BadName;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionsError {
-    #[error("`{}`: {source}", path.display())]
+    #[error("the file or directory `{}`", path.display())]
     File {
         path: PathBuf,
         #[source]

@@ -1,5 +1,6 @@
 //! Fetch: a version onto a disk, whole and as it was published, or not at all.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use lazaret_aws::objects::{ObjectStore, StoreError};
@@ -35,6 +36,9 @@ pub async fn fetch(
         let path = place.path().join(file.name.as_str());
         STORE.run(DefinitionsError::retryable, || download(store, object, file, Some(&path))).await?;
     }
+    // no secret, and an engine may have given up being its owner
+    let readable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(place.path(), readable).map_err(DefinitionsError::file(place.path()))?;
     std::fs::rename(place.path(), directory).map_err(DefinitionsError::file(directory))?;
     let _ = place.keep(); // it has another name now
     Ok(manifest)

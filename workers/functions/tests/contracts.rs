@@ -48,6 +48,8 @@ fn every_contract_reads_and_writes_the_same() {
     round_trips::<WorkPacket>("work-packet.json");
     round_trips::<Policies>("policies.json");
     round_trips::<Progress>("progress.json");
+    round_trips::<DefinitionsManifest>("definitions-manifest.json");
+    round_trips::<DefinitionsPointer>("definitions-pointer.json");
     round_trips::<Vec<Failure>>("failures.json");
     assert_eq!(read::<Vec<Failure>>("failures.json"), Failure::ALL);
 }
