@@ -14,6 +14,9 @@ use crate::problem::{Problem, reason};
 /// Gaps and warnings kept of one scan; the first is what a verdict tells, so the rest only counts.
 const KEPT: usize = 4_096;
 
+/// libclamav cuts longer names of members to this many bytes.
+const CUT_NAME_BYTES: usize = 255;
+
 /// Signatures that are no malware but libclamav's words for "not read to its end". A dictionary that is larger than it takes is
 /// a limit as well, whatever its name says.
 const LIMITS: &[&str] = &["Heuristics.Limits.Exceeded", "Heuristics.XZ.DicSizeLimit"];
@@ -81,11 +84,12 @@ impl Observation {
             _ => None,
         };
         layer.name = match (full_name, name) {
-            (Some(full_name), _) => Some(escape(&full_name)),
-            (None, Some(name)) if !is_made_up(name) => Some(escape(name)),
+            (Some(full_name), _) => Some(full_name),
+            (None, Some(name)) if !is_made_up(name) => Some(name.to_owned()),
             _ => None,
         }
-        .filter(|name| !name.is_empty());
+        .filter(|name| !name.is_empty())
+        .map(|name| if name.len() < CUT_NAME_BYTES { escape(&name) } else { format!("{}…", escape(&name)) });
         layer.bytes = bytes;
         layer.normalised = normalised;
     }
@@ -199,18 +203,10 @@ impl Observation {
 
     /// The names from the file's first member down to the layer on top.
     pub fn path(&self) -> String {
-        let mut path = self.root.as_str().to_owned();
-        let mut after_embedded = path.ends_with(EMBEDDED);
-        for layer in self.layers.iter().skip(1).filter(|layer| !layer.normalised) {
-            match &layer.name {
-                Some(name) => path = name::join(&path, name),
-                // One in another adds nothing for a reader.
-                None if after_embedded => {}
-                None => path = name::join(&path, EMBEDDED),
-            }
-            after_embedded = layer.name.is_none();
-        }
-        path
+        let layers = self.layers.iter().skip(1).filter(|layer| !layer.normalised);
+        layers.fold(self.root.as_str().to_owned(), |path, layer| {
+            name::join(&path, layer.name.as_deref().unwrap_or(EMBEDDED))
+        })
     }
 }
 

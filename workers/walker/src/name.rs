@@ -70,8 +70,13 @@ impl fmt::Display for MemberPath {
 }
 
 /// The path of a member within `parent`; both are text already. At most [`MAX_PATH_BYTES`], cut in the middle.
+///
+/// A part without a name in another adds nothing for a reader, so that of several in a row one is shown.
 pub fn join(parent: &str, name: &str) -> String {
     let name = if name.is_empty() { EMBEDDED } else { name };
+    if name == EMBEDDED && parent.rsplit(SEPARATOR).next() == Some(EMBEDDED) {
+        return parent.to_owned();
+    }
     if parent.is_empty() {
         return cut(name, MAX_PATH_BYTES);
     }
@@ -267,6 +272,7 @@ mod tests {
         assert_eq!(path.join(b"dir/inner.exe").to_string(), "outer.zip/dir/inner.exe");
         assert_eq!(path.embedded().as_str(), "outer.zip/(embedded)");
         assert_eq!(path.join(b"").as_str(), "outer.zip/(embedded)");
+        assert_eq!(path.embedded().embedded().join(b"x").as_str(), "outer.zip/(embedded)/x");
         for _ in 0..100 {
             path.push(&[b'x'; 300]);
         }

@@ -1,6 +1,10 @@
 //! An engine with test definitions, and files to scan. Nothing malicious is ever written: EICAR exists in memory only.
 #![allow(dead_code)] // each test file uses its own part
 
+// The walker's tests make the same archives.
+#[path = "../../../walker/tests/support/archives.rs"]
+pub mod archives;
+
 use std::fs::{File, Permissions};
 use std::io::{Cursor, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
