@@ -12,6 +12,9 @@ LOCAL := $(abspath $(or $(LAZARET_LOCAL_DIR),.local))
 # Tests are chosen by name with --workspace, not by --package or --exclude: Cargo would build the AWS SDK a second time, with the
 # features that those packages alone ask for.
 UNIT := $(sort $(basename $(notdir $(wildcard cli/tests/*.rs workers/*/tests/*.rs local/*/tests/*.rs tests/workspace/tests/*.rs))))
+# Of cargo-fuzz, which is not needed for anything else.
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS ?= 600
 E2E := $(basename $(notdir $(wildcard tests/e2e/tests/*.rs)))
 
 .PHONY: help
@@ -84,6 +87,20 @@ lint: setup ## formatters and linters; warnings are errors
 .PHONY: test-unit
 test-unit: setup ## unit and contract tests: no cloud needed
 	cargo test --workspace --locked --lib --bins $(addprefix --test ,$(UNIT))
+
+# Needs the nightly toolchain (`rustup toolchain install nightly`). What crashes is left in fuzz/artifacts.
+.PHONY: fuzz
+fuzz: ## the fuzz targets, FUZZ_SECONDS each
+	fuzzer=$(LOCAL)/cargo-fuzz/bin/cargo-fuzz
+	if [ "$$("$$fuzzer" fuzz --version 2>&1 || true)" != "cargo-fuzz $(CARGO_FUZZ_VERSION)" ]; then
+		cargo install --locked --force cargo-fuzz --version $(CARGO_FUZZ_VERSION) --root $(LOCAL)/cargo-fuzz
+	fi
+	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --bin seeds -- fuzz/corpus/walk
+	for target in frames walk names; do
+		mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target
+		RUSTUP_TOOLCHAIN=nightly "$$fuzzer" fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1
+	done
 
 .PHONY: test-corpus
 test-corpus: setup ## some 6,000 files of this system: none may be other than Clean (what is on a system differs: not part of `test`)

@@ -64,10 +64,11 @@ impl Engine {
         let properties = cursor.array::<5>()?;
         let header = [properties.as_slice(), &bytes.unwrap_or(UNKNOWN_SIZE).to_le_bytes()].concat();
         let mut stream = LzmaStream::new_lzma_decoder(XZ_MEMORY_BYTES).map_err(|error| lzma_fault(&error))?;
+        // It takes nothing without room for a byte, of which there is none yet.
         while stream.total_in() < header.len() as u64 {
             let given = stream.total_in();
             let rest = usize::try_from(given).ok().and_then(|given| header.get(given..)).unwrap_or_default();
-            stream.process(rest, &mut [], Action::Run).map_err(|error| lzma_fault(&error))?;
+            stream.process(rest, &mut [0], Action::Run).map_err(|error| lzma_fault(&error))?;
             if stream.total_in() == given {
                 return Err(Fault::BadHeader.into());
             }
