@@ -38,7 +38,7 @@ pub enum BadArguments {
     NotANumber { name: &'static str, most: u64 },
     #[error("`--limits` is not JSON with known limits ({0}); {USAGE}")]
     Limits(#[from] serde_json::Error),
-    #[error("`--allow-missing` names `{0}`, which is no step of the jail that a kernel may lack; {USAGE}")]
+    #[error("`--allow-missing` names `{0}`, which is no step of the jail that a system may lack; {USAGE}")]
     Step(String),
 }
 
@@ -73,10 +73,10 @@ impl Arguments {
     }
 }
 
-/// `landlock,seccomp`; empty for none.
+/// `identity,landlock,seccomp`; empty for none.
 fn steps(text: &str) -> Result<Vec<Step>, BadArguments> {
     let names = text.split(',').filter(|name| !name.is_empty());
-    names.map(|name| Step::from_name(name).ok_or_else(|| BadArguments::Step(name.escape_debug().to_string()))).collect()
+    names.map(|name| Step::optional(name).ok_or_else(|| BadArguments::Step(name.escape_debug().to_string()))).collect()
 }
 
 fn number(name: &'static str, text: Option<OsString>, most: u64) -> Result<u64, BadArguments> {

@@ -10,17 +10,15 @@ use rustix::fs::{FileType, fstat};
 
 use crate::backend::{Backend, Finished};
 use crate::jail::{self, Jail};
-use crate::process::silence;
 
 /// A worker's first datagram: it is set up.
 pub const GREETING: &[u8] = b"ready";
 
-/// A worker's whole life; the number is its exit status.
-pub fn run(backend: &mut impl Backend, socket: &OwnedFd, scratch: &Path, jail: &Jail) -> i32 {
+/// A worker's whole life, from [`Jail::fork`] on; the number is its exit status.
+pub fn run(backend: &mut impl Backend, socket: &OwnedFd, jail: &Jail) -> i32 {
     let ready = backend
-        .enter_worker(scratch)
-        .and_then(|()| jail::enter(jail, scratch).map_err(|error| error.to_string()))
-        .and_then(|()| silence().map_err(|error| error.to_string()))
+        .enter_worker(Path::new(jail::SCRATCH))
+        .and_then(|()| jail.enter().map_err(|error| error.to_string()))
         .and_then(|()| socket::send(socket, GREETING, None).map_err(|error| error.to_string()));
     if let Err(error) = ready {
         eprintln!("a worker cannot start: {error}");

@@ -15,7 +15,7 @@ use rustix::process::getpid;
 
 use crate::arguments::Arguments;
 use crate::backend::{Backend, Loaded};
-use crate::jail::{self, Jail};
+use crate::jail::{self, Available, Jail};
 use crate::process;
 use crate::scratch::{Scratch, ScratchError};
 use pool::Pool;
@@ -63,13 +63,14 @@ pub fn run<B: Backend>(
     load: impl FnOnce(&Arguments) -> Result<B, String>,
 ) -> Result<(), HostError> {
     let agent = process::take_agent_socket().map_err(HostError::NoAgent)?;
-    let scratch = Scratch::claim(&arguments.scratch)?;
+    let available = Available::probe(&arguments.allow_missing)?;
+    let scratch = Scratch::claim(&arguments.scratch, available.identity())?;
     let mut backend = load(arguments).map_err(HostError::Load)?;
     let warm = scratch.worker(0).map_err(HostError::kernel("make a scratch directory"))?;
     backend.warm_up(&warm).map_err(HostError::WarmUp)?;
-    let jail = Jail::prepare(&arguments.limits, &arguments.allow_missing, backend.profile())?;
-    jail::enter_host()?;
+    let jail = Jail::prepare(available, &arguments.limits, backend.profile())?;
     let ready = greeting(backend.loaded(), arguments.workers, jail.missing());
+    jail.enter_host(scratch.path())?;
     // Before the first worker, which so leaves SIGTERM to the host: a drain lets scans finish.
     let termination = process::catch_termination().map_err(HostError::kernel("catch signals"))?;
     rustix::io::ioctl_fionbio(&agent, true).map_err(|error| HostError::kernel("use the socket")(error.into()))?;

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lazaret_engine_protocol::{FailureReason, HostFrame, ScanReply, ScanVerdict, socket};
+use rustix::fs::{FileType, fstat};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
 use super::{HostError, Job};
 use crate::backend::Backend;
 use crate::jail::Jail;
-use crate::process::fork_worker;
 use crate::scratch::{self, Scratch};
 use crate::worker;
 
@@ -123,7 +123,14 @@ impl<B: Backend> Pool<B> {
             let heard = if readable { self.listen(index) } else { Ok(None) };
             let late = self.deadline(&self.workers[index]).is_some_and(|deadline| deadline <= now);
             match heard {
-                Ok(Some(reply)) => replies.push(reply),
+                Ok(Some(reply)) => {
+                    replies.push(reply);
+                    // What libclamav forgot would be the next file's problem; usually there is nothing.
+                    if let Err(error) = scratch::empty(&self.workers[index].scratch) {
+                        eprintln!("worker {index} left scratch that cannot be emptied ({error})");
+                        self.replace(index, &Fault::Crashed("left scratch"))?; // its file has its answer
+                    }
+                }
                 Ok(None) if late => {
                     replies.extend(self.replace(index, &Fault::TookTooLong)?.map(|reply| (reply, None)))
                 }
@@ -151,8 +158,9 @@ impl<B: Backend> Pool<B> {
             State::Scanning { id, since } => match HostFrame::decode(&received.frame) {
                 // One that brings a descriptor says so, and the other way round.
                 Ok(HostFrame::Reply(reply)) if reply.id == id && reply.members.is_some() == received.file.is_some() => {
-                    // libclamav removes what it unpacked; what it forgot would be the next file's problem.
-                    scratch::empty(&worker.scratch).map_err(|_| "left a scratch directory that cannot be emptied")?;
+                    if received.file.as_ref().is_some_and(|file| !is_regular(file)) {
+                        return Err("sent a descriptor of what is no file");
+                    }
                     worker.state = State::Idle;
                     let milliseconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
                     Ok(Some((ScanReply { milliseconds, ..reply }, received.file)))
@@ -190,6 +198,7 @@ impl<B: Backend> Pool<B> {
                 None
             }
             State::Starting { .. } => {
+                eprintln!("worker {index} ended before it was ready ({status})");
                 self.failed_starts += 1;
                 if self.failed_starts >= MAX_FAILED_STARTS {
                     return Err(HostError::Workers(self.failed_starts));
@@ -205,7 +214,8 @@ impl<B: Backend> Pool<B> {
         let directory = self.scratch.worker(index).map_err(HostError::kernel("make a scratch directory"))?;
         let (ours, theirs) = socket::pair().map_err(HostError::kernel("make a socket"))?;
         let (backend, jail) = (&mut self.backend, &self.jail);
-        let pid = fork_worker(theirs, |socket| worker::run(backend, &socket, &directory, jail))
+        let pid = jail
+            .fork(theirs, &directory, |socket| worker::run(backend, &socket, jail))
             .map_err(HostError::kernel("fork a worker"))?;
         Ok(Worker {
             pid: Some(pid),
@@ -238,6 +248,10 @@ fn end(pid: Pid) -> io::Result<String> {
         }
     };
     Ok(status.map_or_else(|| "no status".to_owned(), describe))
+}
+
+fn is_regular(file: &OwnedFd) -> bool {
+    fstat(file).is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
 }
 
 fn describe(status: WaitStatus) -> String {
