@@ -99,7 +99,7 @@ impl Backend for Yara {
     }
 
     fn profile(&self) -> Profile {
-        Profile::Scan
+        Profile::Match
     }
 
     /// The first scan sets up the stack on which traps are handled, which no worker may.

@@ -42,6 +42,7 @@ async fn workers_are_in_the_jail_and_nothing_has_a_second_thread() {
     let workers = test.workers();
     assert_eq!(workers.len(), 2);
     for worker in workers {
+        assert_eq!(status(worker, "Seccomp"), "2");
         assert_eq!(status(worker, "NoNewPrivs"), "1");
         assert_eq!(status(worker, "Threads"), "1");
     }
