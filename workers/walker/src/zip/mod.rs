@@ -64,7 +64,12 @@ pub(crate) fn walk(section: Section<'_>, walker: &mut Walker<'_>) -> Result<(), 
     // A damaged directory was told; that it does not list them is no news.
     let unlisted = layout.faults.is_empty().then_some(Fault::Unlisted);
     for gap in layout.gaps {
+        let rest = section.part(gap.start, gap.end);
         recover::members(section, gap, unlisted, walker)?;
+        // Whatever else it is: the program in front of an archive that unpacks itself, a signature. Nobody may look at it otherwise.
+        if !rest.is_zero_from(0)? {
+            walker.stored(&[], rest)?;
+        }
     }
     Ok(())
 }
