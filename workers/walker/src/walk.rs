@@ -156,6 +156,11 @@ pub(crate) struct Unpacked {
 }
 
 impl Walker<'_> {
+    /// Members that were handed over so far.
+    pub(crate) fn members(&self) -> u64 {
+        self.members
+    }
+
     /// Takes note of a fault of a member, or of the container.
     pub(crate) fn report(&mut self, name: Option<&[u8]>, fault: Fault) -> Result<(), WalkError> {
         self.unread += 1;

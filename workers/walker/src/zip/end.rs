@@ -47,7 +47,10 @@ pub(super) fn find(section: &Section<'_>) -> io::Result<Result<Directory, Fault>
 
     let mut fault = Fault::NoDirectory;
     let mut with_rest = None;
-    for (index, record) in tail.windows(BYTES).enumerate().rev().filter(|(_, record)| record.starts_with(MAGIC)) {
+    let mut searched = tail.as_slice();
+    while let Some(index) = searched.iter().rposition(|byte| *byte == MAGIC[0]) {
+        searched = &tail[..index];
+        let Some(record) = tail.get(index..index + BYTES).filter(|record| record.starts_with(MAGIC)) else { continue };
         let position = tail_start + index as u64;
         let archive_end = position + BYTES as u64 + u64::from(u16_at(record, 20));
         if archive_end > section.len() || archive_end < section.len() && with_rest.is_some() {

@@ -65,9 +65,10 @@ pub(crate) fn walk(section: Section<'_>, walker: &mut Walker<'_>) -> Result<(), 
     let unlisted = layout.faults.is_empty().then_some(Fault::Unlisted);
     for gap in layout.gaps {
         let rest = section.part(gap.start, gap.end);
+        let handed_over = walker.members();
         recover::members(section, gap, unlisted, walker)?;
-        // Whatever else it is: the program in front of an archive that unpacks itself, a signature. Nobody may look at it otherwise.
-        if !rest.is_zero_from(0)? {
+        // Else it is the program in front of an archive that unpacks itself, a signature: nobody may look at it otherwise.
+        if walker.members() == handed_over && !rest.is_zero_from(0)? {
             walker.stored(&[], rest)?;
         }
     }
