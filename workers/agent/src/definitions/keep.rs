@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lazaret_aws::ObjectStore;
+use lazaret_aws::{Backoff, ObjectStore};
 use lazaret_definitions::DefinitionsError;
 use lazaret_model::{DefinitionsPointer, DefinitionsStamp};
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,6 +15,10 @@ use uuid::Uuid;
 
 use super::load::{Fetched, LoadError, Loaded, Loader};
 use super::scanner::DefinitionsScanner;
+
+/// An agent has nothing else at its start. An engine that was killed while it loaded (memory ran short, say) loads the next
+/// time; a set that does not load three times has earned its rows of errors.
+const FIRST_LOAD: Backoff = Backoff { attempts: 3, first: Duration::from_secs(1), cap: Duration::from_secs(4) };
 
 /// What an agent without definitions says of every object.
 const NONE_PUBLISHED: &str = "no definitions are published: `lazaret definitions update` does it";
@@ -56,7 +60,8 @@ impl Keeper {
     pub async fn begin(&self) -> Result<(), KeepError> {
         std::fs::create_dir_all(&self.scratch_dir)
             .map_err(|source| DefinitionsError::File { path: self.scratch_dir.clone(), source })?;
-        match self.look().await {
+        let is_of_loading = |error: &KeepError| matches!(error, KeepError::Load { .. });
+        match FIRST_LOAD.run(is_of_loading, || self.look()).await {
             Err(error) if error.retryable() => Err(error),
             Err(_) | Ok(()) => Ok(()),
         }
@@ -321,12 +326,22 @@ mod tests {
         assert_eq!(lab.scan("an apple").await.verdict, Verdict::Clean);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_set_that_never_was_good_is_named_in_every_row() {
         let lab = Lab::new();
         let version = lab.publish("EICAR\nbroken").await;
         lab.keeper.begin().await.expect("the agent works");
         assert!(is_stale(&lab.scan("an apple").await, version.as_str()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_was_killed_while_it_loaded_is_started_again() {
+        let lab = Lab::new();
+        let version = lab.publish("EICAR").await;
+        lab.loader.fail_next(2);
+        lab.keeper.begin().await.expect("begun");
+        assert_eq!(lab.in_force(), Some(version.to_string()));
+        assert_eq!(lab.scan("an apple").await.verdict, Verdict::Clean);
     }
 
     #[tokio::test(start_paused = true)]

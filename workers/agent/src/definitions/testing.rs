@@ -85,10 +85,16 @@ impl LoadedEngine for FakeEngine {
 /// Loads the words of `words.ndb`, one a line; a set with the word `broken` does not load.
 #[derive(Default)]
 pub struct FakeLoader {
+    fail: AtomicUsize,
     pub engines: Mutex<Vec<Arc<FakeEngine>>>,
 }
 
 impl FakeLoader {
+    /// The next so many engines die while they load.
+    pub fn fail_next(&self, times: usize) {
+        self.fail.store(times, Ordering::SeqCst);
+    }
+
     pub fn last(&self) -> Arc<FakeEngine> {
         Arc::clone(self.engines.lock().expect("not poisoned").last().expect("an engine was loaded"))
     }
@@ -99,7 +105,8 @@ impl Loader for FakeLoader {
     async fn load(&self, directory: &Path) -> Result<Arc<dyn LoadedEngine>, LoadError> {
         let text = fs::read_to_string(directory.join("words.ndb")).expect("words");
         let words: Vec<_> = text.lines().map(str::to_owned).collect();
-        if words.iter().any(|word| word == "broken") {
+        let dies = self.fail.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if dies || words.iter().any(|word| word == "broken") {
             let source = std::io::Error::other("it does not load");
             return Err(EngineError::Scratch { path: directory.to_owned(), source }.into());
         }
