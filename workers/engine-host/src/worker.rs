@@ -1,7 +1,7 @@
 //! The scanning process: one file at a time, until its socket closes.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::jail::{self, Jail};
 pub const GREETING: &[u8] = b"ready";
 
 /// A worker's whole life, from [`Jail::fork`] on; the number is its exit status.
-pub fn run(backend: &mut impl Backend, socket: &OwnedFd, jail: &Jail) -> i32 {
+pub fn run(backend: &mut impl Backend, socket: BorrowedFd<'_>, jail: &Jail) -> i32 {
     let ready = backend
         .enter_worker(Path::new(jail::SCRATCH))
         .and_then(|()| jail.enter().map_err(|error| error.to_string()))

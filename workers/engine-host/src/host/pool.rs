@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lazaret_engine_protocol::{FailureReason, HostFrame, ScanReply, ScanVerdict, socket};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
@@ -125,10 +126,10 @@ impl<B: Backend> Pool<B> {
             match heard {
                 Ok(Some(reply)) => {
                     replies.push(reply);
-                    // What libclamav forgot would be the next file's problem; usually there is nothing.
-                    if let Err(error) = scratch::empty(&self.workers[index].scratch) {
-                        eprintln!("worker {index} left scratch that cannot be emptied ({error})");
-                        self.replace(index, &Fault::Crashed("left scratch"))?; // its file has its answer
+                    // Its file has its answer; whatever else it said or left would be the next file's problem.
+                    if let Err(why) = self.settle(index) {
+                        eprintln!("worker {index} {why}");
+                        self.replace(index, &Fault::Crashed(why))?;
                     }
                 }
                 Ok(None) if late => {
@@ -168,6 +169,17 @@ impl<B: Backend> Pool<B> {
                 _ => Err("sent a wrong answer"),
             },
             _ => Err("spoke unasked"),
+        }
+    }
+
+    /// After an answer: what the engine left in scratch goes, usually nothing; and the worker waits in silence.
+    fn settle(&self, index: usize) -> Result<(), &'static str> {
+        let worker = &self.workers[index];
+        scratch::empty(&worker.scratch).map_err(|_| "left what cannot be removed while it lives")?;
+        let mut socket = [PollFd::new(&worker.socket, PollFlags::IN)];
+        match poll(&mut socket, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(0) => Ok(()),
+            _ => Err("went on speaking after its answer"),
         }
     }
 
@@ -215,7 +227,7 @@ impl<B: Backend> Pool<B> {
         let (ours, theirs) = socket::pair().map_err(HostError::kernel("make a socket"))?;
         let (backend, jail) = (&mut self.backend, &self.jail);
         let pid = jail
-            .fork(theirs, &directory, |socket| worker::run(backend, &socket, jail))
+            .fork(theirs, &directory, |socket| worker::run(backend, socket, jail))
             .map_err(HostError::kernel("fork a worker"))?;
         Ok(Worker {
             pid: Some(pid),

@@ -4,15 +4,16 @@
 //! the agent could not see the host's end.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::process::redirect;
 
 /// Where a worker has its socket.
 pub(super) const SOCKET: RawFd = 3;
 
-/// The socket, at its place. Standard error stays until the step `output`.
-pub(super) fn keep_only(socket: OwnedFd, null: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// The socket, at its place, for as long as the process lives: its end is then what tells the host that the worker ended, and the
+/// status is known by that time. Standard error stays until the step `output`.
+pub(super) fn keep_only(socket: OwnedFd, null: BorrowedFd<'_>) -> io::Result<BorrowedFd<'static>> {
     for standard in [libc::STDIN_FILENO, libc::STDOUT_FILENO] {
         redirect(null.as_raw_fd(), standard)?;
     }
@@ -27,6 +28,6 @@ pub(super) fn keep_only(socket: OwnedFd, null: BorrowedFd<'_>) -> io::Result<Own
     if unsafe { libc::close_range(first, libc::c_uint::MAX, 0) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is open, and whatever had its number before was replaced or forgotten.
-    Ok(unsafe { OwnedFd::from_raw_fd(SOCKET) })
+    // SAFETY: the descriptor is open and stays so: whatever had its number before was replaced or forgotten, and nothing owns it.
+    Ok(unsafe { BorrowedFd::borrow_raw(SOCKET) })
 }

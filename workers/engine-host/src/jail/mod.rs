@@ -20,7 +20,7 @@ mod working_directory;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use lazaret_engine_protocol::Limits;
@@ -149,7 +149,7 @@ impl Jail {
     ///
     /// # Errors
     /// If there is no memory or no process left.
-    pub fn fork(&self, socket: OwnedFd, scratch: &Path, work: impl FnOnce(OwnedFd) -> i32) -> io::Result<Pid> {
+    pub fn fork(&self, socket: OwnedFd, scratch: &Path, work: impl FnOnce(BorrowedFd<'_>) -> i32) -> io::Result<Pid> {
         self.oom_score.raised(|| {
             process::fork(|| {
                 let entered = descriptors::keep_only(socket, self.null.as_fd())
