@@ -9,9 +9,10 @@ use crate::commands::job_stop::StopArgs;
 use crate::commands::job_wait::WaitArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::scan::ScanArgs;
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 
-/// Scan S3 buckets for malware: start, watch and read Lazaret's jobs
+/// Scan S3 buckets and files for malware: start, watch and read Lazaret's jobs
 #[derive(Debug, Parser)]
 #[command(name = "lazaret", version, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -40,6 +41,7 @@ pub enum Command {
     Definitions(DefinitionsCommand),
     Report(ReportArgs),
     Plan(PlanArgs),
+    Scan(ScanArgs),
 }
 
 #[derive(Debug, Subcommand)]

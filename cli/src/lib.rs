@@ -8,6 +8,7 @@
 //! * [`watch`]: a job's progress as a bar or as lines.
 //! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
 //! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
+//! * [`scan`]: files and buckets through an engine on this machine.
 //! * [`freshclam`]: where new definitions come from.
 //! * [`console`], [`escape`], [`units`]: text for a person; keys are hostile there.
 //!
@@ -30,6 +31,7 @@ pub mod prices;
 pub mod record;
 pub mod report_rows;
 pub mod report_text;
+pub mod scan;
 pub mod scope_args;
 pub mod summary_text;
 #[cfg(test)]
@@ -42,7 +44,7 @@ use std::future::Future;
 use crate::args::{Command, DefinitionsCommand, JobCommand};
 use crate::cloud::Cloud;
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
-use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report};
+use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report, scan as scan_command};
 use crate::console::Console;
 use crate::outcome::Outcome;
 
@@ -67,6 +69,7 @@ pub async fn run(
         Command::Definitions(DefinitionsCommand::Show(args)) => definitions_show::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Use(args)) => definitions_use::run(cloud, args, console).await,
         Command::Report(args) => report::run(cloud, args, console).await,
+        Command::Scan(args) => scan_command::run(args, console, interrupt).await,
         Command::Plan(args) => plan::run(cloud.store.clone(), args, console).await,
     }
 }

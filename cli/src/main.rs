@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
-use lazaret_cli::args::Cli;
+use lazaret_cli::args::{Cli, Command};
+use lazaret_cli::commands::scan;
 use lazaret_cli::connect::connect;
 use lazaret_cli::console::Console;
 use lazaret_cli::outcome::Outcome;
@@ -26,13 +27,17 @@ async fn main() -> ExitCode {
 }
 
 async fn command(cli: &Cli, console: &mut Console) -> anyhow::Result<Outcome> {
-    let cloud = connect(cli).await?;
     let interrupt = async {
         // without a handler there is no Ctrl-C to wait for: the default ends the process
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
+    // a scan needs no deployment, and of files not even a region
+    if let Command::Scan(args) = &cli.command {
+        return scan::run(args, console, interrupt).await;
+    }
+    let cloud = connect(cli).await?;
     run(&cli.command, &cloud, console, interrupt).await
 }
 

@@ -11,3 +11,4 @@ pub mod job_stop;
 pub mod job_wait;
 pub mod plan;
 pub mod report;
+pub mod scan;

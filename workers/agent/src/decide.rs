@@ -27,11 +27,13 @@ pub struct Basis {
 }
 
 impl Basis {
-    fn evidence(self, at: Timestamp) -> Evidence {
+    /// As a row carries it.
+    pub fn evidence(self, at: Timestamp) -> Evidence {
         Evidence {
             definitions_age_seconds: self.definitions.as_ref().and_then(|stamp| stamp.age_seconds(at)),
             definitions: self.definitions.map(|stamp| stamp.version),
             sha256: self.sha256.map(|digest| hex(&digest)),
+            milliseconds: None, // known when the row is whole
             notes: self.notes,
             cached: self.cached,
         }
@@ -47,7 +49,8 @@ pub fn hex(digest: &[u8; 32]) -> String {
 pub struct Decide<'a> {
     pub store: &'a dyn ObjectStore,
     pub policy: &'a Policy,
-    pub quarantine_bucket: &'a str,
+    /// None where nothing is ever moved.
+    pub quarantine_bucket: Option<&'a str>,
 }
 
 impl Decide<'_> {
@@ -58,7 +61,8 @@ impl Decide<'_> {
     /// find the copy.
     pub fn row(&self, asked: &ObjectRef, read: ObjectRef, verdict: Verdict, basis: Basis) -> ResultRow {
         let verdict = self.policy.review(verdict);
-        let action = self.policy.decide(asked, &verdict, self.quarantine_bucket).map(Action::pending);
+        let action =
+            self.quarantine_bucket.and_then(|bucket| self.policy.decide(asked, &verdict, bucket)).map(Action::pending);
         let scanned_at = Timestamp::now();
         ResultRow { object: read, verdict, action, scanned_at, evidence: basis.evidence(scanned_at) }
     }
@@ -68,9 +72,17 @@ impl Decide<'_> {
     /// Another agent may have moved it a moment ago. That one wrote the packet's part before it moved, so the write of our
     /// row meets that part and merges; the look here is for what no part of this packet tells of any more.
     pub async fn row_of_gone(&self, asked: &ObjectRef, reason: GoneReason) -> ResultRow {
+        let row = |verdict, action| ResultRow {
+            object: asked.clone(),
+            verdict,
+            action,
+            scanned_at: Timestamp::now(),
+            evidence: Evidence::default(),
+        };
+        let Some(bucket) = self.quarantine_bucket else { return row(Verdict::Gone { reason }, None) };
         let to_key = quarantine_key(asked);
         let look = async {
-            let tags = retry::store(|| self.store.tags_at(self.quarantine_bucket, &to_key)).await?;
+            let tags = retry::store(|| self.store.tags_at(bucket, &to_key)).await?;
             // `Overwritten` is also what an older version looks like that came up when it was moved
             let overwritten = tags.is_some() && reason == GoneReason::Overwritten;
             let uncovered = overwritten && older_version(self.store, asked).await?;
@@ -79,7 +91,7 @@ impl Decide<'_> {
         let (verdict, action) = match look.await {
             Ok(Some((tags, uncovered))) => {
                 info!("The object stands in quarantine already");
-                let kind = ActionKind::Move { to_bucket: self.quarantine_bucket.to_owned(), to_key };
+                let kind = ActionKind::Move { to_bucket: bucket.to_owned(), to_key };
                 let verdict = Verdict::Infected { findings: vec![finding(&self.policy.tag_keys, &tags)] };
                 let outcome = if uncovered { ActionOutcome::Failed(UNCOVERED.to_owned()) } else { ActionOutcome::Done };
                 (verdict, Some(Action { kind, outcome }))
@@ -90,8 +102,7 @@ impl Decide<'_> {
                 (Verdict::Error { reason: ErrorReason::FetchFailed, detail }, None)
             }
         };
-        let scanned_at = Timestamp::now();
-        ResultRow { object: asked.clone(), verdict, action, scanned_at, evidence: Evidence::default() }
+        row(verdict, action)
     }
 }
 

@@ -39,7 +39,8 @@ pub struct Inspector {
     pub scanner: Arc<dyn Scanner>,
     pub policies: Arc<PolicyBook>,
     pub spool: Spool,
-    pub quarantine_bucket: String,
+    /// None where nothing is ever moved.
+    pub quarantine_bucket: Option<String>,
     bounds: Bounds,
 }
 
@@ -57,7 +58,7 @@ impl Inspector {
         scanner: Arc<dyn Scanner>,
         policies: Arc<PolicyBook>,
         spool: Spool,
-        quarantine_bucket: String,
+        quarantine_bucket: Option<String>,
         scan_workers: usize,
     ) -> Self {
         let bounds = Bounds {
@@ -131,22 +132,23 @@ impl Inspector {
         };
         let policies = self.policies.current();
         let decide = self.decide(policies.of(&asked.bucket));
-        let row = match verdict {
+        let mut row = match verdict {
             Ok((verdict, basis)) => decide.row(asked, read, verdict, basis),
             Err(gone) => decide.row_of_gone(asked, gone).await,
         };
-        log(&row, begun);
+        row.evidence.milliseconds = Some(begun.elapsed().as_millis() as u64);
+        log(&row);
         Ok(row)
     }
 
     fn decide<'a>(&'a self, policy: &'a lazaret_model::Policy) -> Decide<'a> {
-        Decide { store: self.store.as_ref(), policy, quarantine_bucket: &self.quarantine_bucket }
+        Decide { store: self.store.as_ref(), policy, quarantine_bucket: self.quarantine_bucket.as_deref() }
     }
 }
 
 /// The clean are many and tell nothing: a line for each of a billion objects costs more than their scan.
-fn log(row: &ResultRow, begun: Instant) {
-    let (verdict, duration_ms) = (row.verdict.name(), begun.elapsed().as_millis() as u64);
+fn log(row: &ResultRow) {
+    let (verdict, duration_ms) = (row.verdict.name(), row.evidence.milliseconds);
     match &row.verdict {
         Verdict::Clean => debug!(verdict, duration_ms, "Scanned the object"),
         other => {

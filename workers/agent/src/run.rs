@@ -194,7 +194,7 @@ impl Agent {
                 Arc::clone(&deps.scanner),
                 Arc::clone(&policies),
                 Spool::new(config.scratch_dir.clone(), config.fetch_bytes),
-                config.quarantine_bucket.clone(),
+                Some(config.quarantine_bucket.clone()),
                 config.scan_workers,
             )),
             policies,

@@ -6,6 +6,7 @@
 //! * [`tasks`]: the ECS tasks of a job ([`TaskFleet`]).
 //! * [`executions`]: executions of the retro-job state machine ([`Executions`]).
 //! * [`backoff`]: how to try again, where a caller wants more than the SDK's own tries.
+//! * [`memory`]: a queue within one process.
 //! * [`sdk`]: the adapters; [`fake`]: the fakes, and a wrapper that fails on purpose.
 //!
 //! It decides nothing: retries inside one call are the SDK's, everything else is the caller's.
@@ -13,6 +14,7 @@
 pub mod backoff;
 pub mod executions;
 pub mod fake;
+pub mod memory;
 pub mod objects;
 pub mod queue;
 pub mod sdk;
@@ -22,6 +24,7 @@ pub mod token;
 
 pub use backoff::Backoff;
 pub use executions::Executions;
+pub use memory::MemoryQueue;
 pub use objects::{ObjectStore, StoreError};
 pub use queue::Queue;
 pub use tasks::TaskFleet;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -33,6 +33,8 @@ use crate::ServiceError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the request to the first byte of the answer. Above SQS's longest poll (20 s), and above what S3 takes to begin.
 const READ_TIMEOUT: Duration = Duration::from_secs(40);
+/// The region of an endpoint for which none is set.
+const ENDPOINT_REGION: &str = "us-east-1";
 /// Tries of one call, the first included, at most 20 s apart. Long throttling is the callers' to wait out.
 const ATTEMPTS: u32 = 5;
 
@@ -53,13 +55,18 @@ impl Sdk {
         Self::new(&config, emulated)
     }
 
-    /// Clients of an emulator, for tests.
+    /// Clients of an emulator, or of another service that speaks S3's language.
     pub async fn at_endpoint(url: &str) -> Self {
         Self::new(&loader().endpoint_url(url).load().await, true)
     }
 
     fn new(config: &SdkConfig, path_style: bool) -> Self {
-        let s3 = aws_sdk_s3::config::Builder::from(config)
+        let mut s3 = aws_sdk_s3::config::Builder::from(config);
+        if path_style && config.region().is_none() {
+            // signatures need one, and services that only resemble S3 take any
+            s3 = s3.region(Region::new(ENDPOINT_REGION));
+        }
+        let s3 = s3
             .force_path_style(path_style)
             // S3 checks every part of a PUT by its signature already; endpoints that only resemble S3 reject the trailers
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

@@ -6,7 +6,7 @@
 //! * [`list`] → [`pack`] → [`enqueue`]: the way of an object. Pages are fetched ahead while packets are sent, through bounded
 //!   channels, so that memory does not grow with the bucket.
 //! * `census`: what was counted. `archive`: the rows of objects that can't be read, which the crawler writes itself.
-//! * [`measure`]: the same crawl without a queue, for `lazaret plan`.
+//! * [`measure`]: the same crawl without a queue, for `lazaret plan`; [`feed`]: with a queue and without a job, for `lazaret scan`.
 //!
 //! It sees current versions only, decides nothing about content, and never fetches an object.
 
@@ -16,6 +16,7 @@ pub mod config;
 mod crawl;
 pub mod enqueue;
 mod error;
+mod feed;
 mod heartbeat;
 pub mod list;
 mod measure;
@@ -26,6 +27,7 @@ mod run;
 
 pub use config::{Config, ConfigError};
 pub use error::CrawlError;
+pub use feed::feed;
 pub use measure::measure;
 pub use pack::PacketLimits;
 pub use run::{Deps, Ending, run};

@@ -42,6 +42,9 @@ pub struct Evidence {
     /// SHA-256 of the bytes that were scanned, in hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// From the begin of its fetch to its verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u64>,
     /// What rules found that only note and change no verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Finding>,

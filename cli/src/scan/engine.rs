@@ -1,0 +1,157 @@
+//! The engine on this machine, from its start to its end.
+
+use std::fs::Permissions;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use lazaret_agent::config::EngineSettings;
+use lazaret_agent::engine::EngineScanner;
+use lazaret_agent::{CachingScanner, Scanner};
+use tempfile::TempDir;
+
+/// The engine's program, installed beside this one.
+const ENGINE: &str = "lazaret-engine";
+/// Where freshclam puts definitions on most systems.
+const SYSTEM_DEFINITIONS: &str = "/var/lib/clamav";
+/// What freshclam puts there.
+const EXTENSIONS: &[&str] = &["cvd", "cld", "cud"];
+/// Verdicts that are remembered: 20 MB. Trees have many copies.
+const CACHE_ENTRIES: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
+/// An engine in the middle of a scan may be killed.
+const END: Duration = Duration::from_secs(2);
+/// Definitions that are older are worth a warning: what spread this week is not in them.
+const OLD_SECONDS: u64 = 7 * 24 * 3600;
+
+/// What is needed to start one.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    pub definitions: Option<PathBuf>,
+    pub engine: Option<PathBuf>,
+    pub workers: usize,
+    /// A scan that takes longer is killed.
+    pub scan: Duration,
+    /// Remembers verdicts of the same bytes.
+    pub cache: bool,
+}
+
+/// An engine that is ready. [`Self::end`] leaves nothing of it; dropped, it is killed.
+pub struct LocalEngine {
+    pub scanner: Arc<dyn Scanner>,
+    engine: Arc<EngineScanner>,
+    scratch: TempDir,
+}
+
+impl LocalEngine {
+    /// # Errors
+    /// If there is no engine or there are no definitions, or they don't go together.
+    pub async fn start(options: EngineOptions) -> anyhow::Result<Self> {
+        let definitions = find_definitions(options.definitions, Path::new(SYSTEM_DEFINITIONS))?;
+        let settings = EngineSettings { program: find_engine(options.engine)?, scan: options.scan };
+        let scratch = tempfile::Builder::new().prefix("lazaret-scan-").tempdir().context("a scratch directory")?;
+        // the engine may be another user, who must get through to the directory in it that is his
+        std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o711)).context("the scratch directory")?;
+        let engine = EngineScanner::start(&settings, &definitions, scratch.path(), options.workers).await?;
+        let engine = Arc::new(engine);
+        let scanner: Arc<dyn Scanner> = if options.cache {
+            Arc::new(CachingScanner::new(engine.clone(), CACHE_ENTRIES, settings.digest()))
+        } else {
+            engine.clone()
+        };
+        Ok(Self { scanner, engine, scratch })
+    }
+
+    /// Where files wait that are too large for memory.
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// What a person should know of the definitions before he trusts them.
+    pub fn warning(&self) -> Option<String> {
+        let age = self.engine.definitions()?.age_seconds(Timestamp::now())?;
+        (age > OLD_SECONDS).then(|| {
+            format!("warning: the definitions are {} days old; `freshclam` fetches new ones", age / (24 * 3600))
+        })
+    }
+
+    pub async fn end(self) {
+        self.engine.shutdown(END).await;
+    }
+}
+
+fn find_engine(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let program = match named {
+        // the engine starts with `/` as its working directory
+        Some(named) => std::path::absolute(named)?,
+        None => std::env::current_exe().context("where this program lies")?.with_file_name(ENGINE),
+    };
+    if !program.is_file() {
+        bail!("there is no engine at `{}`: install {ENGINE} there, or name it with --engine PATH", program.display());
+    }
+    Ok(program)
+}
+
+fn find_definitions(named: Option<PathBuf>, system: &Path) -> anyhow::Result<PathBuf> {
+    if let Some(named) = named.filter(|named| !named.as_os_str().is_empty()) {
+        return std::fs::canonicalize(&named).with_context(|| format!("the definitions in `{}`", named.display()));
+    }
+    if holds_definitions(system) {
+        return Ok(system.to_owned());
+    }
+    bail!(
+        "there are no definitions: fetch ClamAV's with `freshclam` (Debian and Ubuntu: apt install clamav-freshclam), which puts them \
+         into {}, or name a directory with --definitions DIR or LAZARET_DEFINITIONS_DIR",
+        system.display()
+    )
+}
+
+fn holds_definitions(directory: &Path) -> bool {
+    let Ok(mut entries) = std::fs::read_dir(directory) else { return false };
+    entries.any(|entry| {
+        let path = entry.map(|entry| entry.path()).unwrap_or_default();
+        path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_those_that_were_named_else_the_systems_else_an_error_that_helps() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let system = folder.path().join("system");
+        let error = find_definitions(None, &system).expect_err("none").to_string();
+        assert!(error.contains("freshclam") && error.contains("--definitions DIR"), "{error}");
+        std::fs::create_dir(&system).expect("made");
+        std::fs::write(system.join("freshclam.dat"), "").expect("written");
+        assert!(find_definitions(None, &system).is_err(), "nothing to scan with is in it");
+        std::fs::write(system.join("daily.cld"), "").expect("written");
+        assert_eq!(find_definitions(None, &system).expect("there"), system);
+        assert_eq!(
+            find_definitions(Some(PathBuf::new()), &system).expect("there"),
+            system,
+            "set to nothing is not set"
+        );
+        let named = folder.path().canonicalize().expect("there");
+        assert_eq!(find_definitions(Some(folder.path().into()), &system).expect("there"), named);
+        assert!(find_definitions(Some("/nonexistent".into()), &system).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_named() {
+        let options = EngineOptions {
+            definitions: Some("/".into()),
+            engine: Some("/nonexistent/engine".into()),
+            workers: 1,
+            scan: Duration::from_secs(1),
+            cache: true,
+        };
+        let error = LocalEngine::start(options).await.err().expect("no engine").to_string();
+        assert!(error.contains("/nonexistent/engine") && error.contains("--engine PATH"), "{error}");
+    }
+}
