@@ -2,7 +2,7 @@
 
 use super::end::Directory;
 use super::fields::{u16_at, u32_at, widen};
-use super::{packing, take_text};
+use super::packing;
 use crate::cursor::{Cursor, ReadError};
 use crate::source::Section;
 use crate::unpack::Packing;
@@ -91,4 +91,19 @@ fn damaged(error: ReadError) -> ReadError {
         ReadError::Fault(_) => ReadError::Fault(Fault::BadDirectory),
         failed @ ReadError::Source(_) => failed,
     }
+}
+
+/// Fills `text` with the next `count` bytes.
+fn take_text(cursor: &mut Cursor<'_>, count: u16, text: &mut Vec<u8>) -> Result<(), ReadError> {
+    text.clear();
+    while text.len() < usize::from(count) {
+        let bytes = cursor.fill()?;
+        if bytes.is_empty() {
+            return Err(Fault::Truncated.into());
+        }
+        let taken = bytes.len().min(usize::from(count) - text.len());
+        text.extend_from_slice(&bytes[..taken]);
+        cursor.consume(taken);
+    }
+    Ok(())
 }

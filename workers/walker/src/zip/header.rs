@@ -2,9 +2,9 @@
 
 use super::directory::{Entry, FLAG_LZMA_END_MARK, is_encrypted};
 use super::fields::{IN_ZIP64, u16_at, u32_at, widen};
-use super::{packing, take_text};
-use crate::cursor::{Cursor, ReadError};
-use crate::source::Section;
+use super::packing;
+use crate::cursor::ReadError;
+use crate::source::{Section, Source};
 use crate::unpack::Packing;
 use crate::unread::Fault;
 
@@ -39,13 +39,21 @@ pub(super) struct LocalHeader {
 impl LocalHeader {
     /// Reads the header at `offset`, which must end before `end`.
     pub(super) fn read(&mut self, section: &Section<'_>, offset: u64, end: u64) -> Result<(), ReadError> {
-        let mut cursor = Cursor::new(section.part(0, end), offset);
-        let record = cursor.array::<{ BYTES as usize }>()?;
+        let section = section.part(0, end);
+        let record = section.array_at::<{ BYTES as usize }>(offset)?.ok_or(Fault::Truncated)?;
         if !record.starts_with(MAGIC) {
             return Err(Fault::BadHeader.into());
         }
-        take_text(&mut cursor, u16_at(&record, 26), &mut self.name)?;
-        take_text(&mut cursor, u16_at(&record, 28), &mut self.extra)?;
+        let name = offset + BYTES;
+        let extra = name + u64::from(u16_at(&record, 26));
+        self.data = extra + u64::from(u16_at(&record, 28));
+        if self.data > section.len() {
+            return Err(Fault::Truncated.into());
+        }
+        for (text, start, end) in [(&mut self.name, name, extra), (&mut self.extra, extra, self.data)] {
+            text.resize(usize::try_from(end - start).unwrap_or_default(), 0);
+            section.fill_at(text, start)?;
+        }
         self.version = record[4];
         self.flags = u16_at(&record, 6);
         self.method = u16_at(&record, 8);
@@ -53,7 +61,6 @@ impl LocalHeader {
         self.crc = u32_at(&record, 14);
         self.short_bytes = [u32_at(&record, 22), u32_at(&record, 18)];
         [self.unpacked_bytes, self.packed_bytes] = widen(self.short_bytes, &self.extra);
-        self.data = cursor.position();
         Ok(())
     }
 

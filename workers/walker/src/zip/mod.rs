@@ -19,7 +19,7 @@ mod recover;
 
 use self::directory::{Entries, Entry};
 use self::header::LocalHeader;
-use crate::cursor::{Cursor, ReadError};
+use crate::cursor::Cursor;
 use crate::source::{Section, Source};
 use crate::unpack::stream::Extent;
 use crate::unpack::{Packing, Stream};
@@ -191,19 +191,4 @@ fn packing(method: u16, has_end_mark: bool, unpacked_bytes: u64) -> Result<Packi
         95 => Ok(Packing::Xz),
         other => Err(Fault::Method(other)),
     }
-}
-
-/// Fills `text` with the next `count` bytes.
-fn take_text(cursor: &mut Cursor<'_>, count: u16, text: &mut Vec<u8>) -> Result<(), ReadError> {
-    text.clear();
-    while text.len() < usize::from(count) {
-        let bytes = cursor.fill()?;
-        if bytes.is_empty() {
-            return Err(Fault::Truncated.into());
-        }
-        let taken = bytes.len().min(usize::from(count) - text.len());
-        text.extend_from_slice(&bytes[..taken]);
-        cursor.consume(taken);
-    }
-    Ok(())
 }
