@@ -46,6 +46,13 @@ build: setup ## builds every program and the CDK app
 	cargo build --workspace --locked
 	npm --prefix cdk run --silent build
 
+# A workspace of its own: see workers/yara/README.md.
+YARA := --manifest-path workers/yara/Cargo.toml --target-dir $(TARGET) --locked
+
+.PHONY: yara
+yara: setup ## builds the second engine, for the owner's own rules (ten minutes the first time)
+	cargo build $(YARA)
+
 # ---- the local cloud ----
 
 .PHONY: local-up
@@ -101,6 +108,12 @@ fuzz: ## the fuzz targets, FUZZ_SECONDS each
 		RUSTUP_TOOLCHAIN=nightly "$$fuzzer" fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1
 	done
+
+.PHONY: test-yara
+test-yara: setup ## lint and tests of the second engine
+	cargo fmt --manifest-path workers/yara/Cargo.toml --check
+	cargo clippy $(YARA) --all-targets -- -D warnings
+	cargo test $(YARA)
 
 .PHONY: test-corpus
 test-corpus: setup ## some 6,000 files of this system: none may be other than Clean (what is on a system differs: not part of `test`)

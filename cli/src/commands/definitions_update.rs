@@ -98,7 +98,7 @@ async fn try_set(program: Option<&Path>, set: &DefinitionsSet) -> anyhow::Result
     }
     let refused = || format!("the set in `{}` is not published", set.directory.display());
     let scratch = tempfile::tempdir().context("a scratch directory for the engine")?;
-    let settings = EngineSettings { program, scan: TRIAL };
+    let settings = EngineSettings::new(program, TRIAL);
     let engine = EngineScanner::start(&settings, &set.directory, scratch.path(), 1).await.with_context(refused)?;
     let tried = try_out(&engine, scratch.path()).await;
     let info = engine.info();

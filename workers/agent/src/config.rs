@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use lazaret_engine_protocol::Limits;
 use lazaret_model::JobId;
 use sha2::{Digest, Sha256};
 
@@ -58,9 +59,27 @@ pub struct EngineSettings {
     pub program: PathBuf,
     /// `LAZARET_SCAN_SECONDS`: a scan that takes longer is killed.
     pub scan: Duration,
+    /// `LAZARET_ENGINE_LIMITS`: JSON, `{"maxMembers":10000}`; what it does not name has its default.
+    pub limits: Limits,
+    /// `LAZARET_JAIL_ALLOW_MISSING`: steps of the jail, by name, with commas between them, to do without if the kernel lacks them.
+    pub allow_missing: Vec<String>,
+}
+
+/// What the engine for the owner's rules needs to know, beside what the other is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesSettings {
+    /// `LAZARET_YARA`: its program; by default `lazaret-yara` beside `LAZARET_ENGINE`.
+    pub program: PathBuf,
+    /// `LAZARET_RULES_DIR`: where the rules are; by default they are fetched from the results bucket.
+    pub directory: Option<PathBuf>,
 }
 
 impl EngineSettings {
+    /// With the default limits, and every step of the jail.
+    pub fn new(program: impl Into<PathBuf>, scan: Duration) -> Self {
+        Self { program: program.into(), scan, limits: Limits::default(), allow_missing: Vec::new() }
+    }
+
     /// Of all that a verdict depends on besides the content and the definitions, and of a little more: a field that is added
     /// is in it.
     pub fn digest(&self) -> [u8; 32] {
@@ -91,6 +110,7 @@ pub enum DefinitionsSource {
 pub struct Environment {
     pub agent: Config,
     pub engine: EngineSettings,
+    pub rules: RulesSettings,
     pub definitions: DefinitionsSettings,
     /// `LAZARET_VERDICT_CACHE_ENTRIES` (100,000): 0 remembers none.
     pub verdict_cache_entries: usize,
@@ -130,7 +150,21 @@ impl Environment {
                 idle: seconds("LAZARET_IDLE_SECONDS")?,
                 progress: seconds("LAZARET_PROGRESS_SECONDS")?,
             },
-            engine: EngineSettings { program: path("LAZARET_ENGINE")?, scan: seconds("LAZARET_SCAN_SECONDS")? },
+            engine: EngineSettings {
+                program: path("LAZARET_ENGINE")?,
+                scan: seconds("LAZARET_SCAN_SECONDS")?,
+                limits: text("LAZARET_ENGINE_LIMITS").map_or_else(
+                    |_| Ok(Limits::default()),
+                    |json| Limits::from_json(&json).map_err(|error| bad("LAZARET_ENGINE_LIMITS", error)),
+                )?,
+                allow_missing: text("LAZARET_JAIL_ALLOW_MISSING")
+                    .map_or_else(|_| Vec::new(), |steps| steps.split(',').map(|step| step.trim().to_owned()).collect()),
+            },
+            rules: RulesSettings {
+                program: path("LAZARET_YARA")
+                    .or_else(|_| Ok(path("LAZARET_ENGINE")?.with_file_name("lazaret-yara")))?,
+                directory: path("LAZARET_RULES_DIR").ok(),
+            },
             definitions: DefinitionsSettings {
                 source: definitions_source(&text)?,
                 poll: Duration::from_secs(number_or(&text, "LAZARET_DEFINITIONS_POLL_SECONDS", POLL_SECONDS, 1)?),
@@ -237,6 +271,22 @@ mod tests {
     }
 
     #[test]
+    fn the_engines_limits_and_the_rules_have_defaults() {
+        let mut variables = complete();
+        let defaults = read(&variables).expect("complete");
+        assert_eq!(defaults.engine.limits, Limits::default());
+        let program = PathBuf::from("/usr/bin/lazaret-yara");
+        assert_eq!(defaults.rules, RulesSettings { program, directory: None });
+        variables.insert("LAZARET_ENGINE_LIMITS", r#"{"maxDepth":3}"#);
+        variables.insert("LAZARET_JAIL_ALLOW_MISSING", "landlock, seccomp");
+        variables.insert("LAZARET_RULES_DIR", "/etc/lazaret/rules");
+        let settings = read(&variables).expect("complete");
+        assert_eq!(settings.engine.limits, Limits { max_depth: 3, ..Limits::default() });
+        assert_eq!(settings.engine.allow_missing, ["landlock", "seccomp"]);
+        assert_eq!(settings.rules.directory, Some(PathBuf::from("/etc/lazaret/rules")));
+    }
+
+    #[test]
     fn settings_of_the_engine_that_differ_have_another_digest() {
         let settings = read(&complete()).expect("complete").engine;
         let slower = EngineSettings { scan: settings.scan * 2, ..settings.clone() };
@@ -268,6 +318,7 @@ mod tests {
             ("LAZARET_DEFINITIONS_POLL_SECONDS", "0"),
             ("LAZARET_DEFINITIONS_MAX_AGE_SECONDS", "a week"),
             ("LAZARET_VERDICT_CACHE_ENTRIES", "-1"),
+            ("LAZARET_ENGINE_LIMITS", "{\"maxDeep\":1}"),
         ] {
             let mut variables = complete();
             variables.insert(name, value);

@@ -13,7 +13,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::config::EngineSettings;
-use crate::scan::{Content, EngineGone, Scanned, Scanner};
+use crate::scan::{Content, EngineGone, Scanned, Scanner, Seen};
 
 /// An engine that runs, with its scratch directory.
 pub struct EngineScanner {
@@ -50,11 +50,17 @@ impl EngineScanner {
         let mut config = EngineConfig::new(&settings.program, definitions, &scratch);
         config.workers = workers;
         config.scan_seconds = settings.scan.as_secs();
+        config.limits = settings.limits;
+        config.allow_missing.clone_from(&settings.allow_missing);
         let started = Engine::start(config).await;
         if started.is_err() {
             remove(&scratch);
         }
-        Ok(Self { engine: started?, scratch })
+        let engine = started?;
+        for step in engine.info().jail_missing {
+            warn!(step, "The jail is without a step that this kernel does not have");
+        }
+        Ok(Self { engine, scratch })
     }
 
     /// What it said when it was ready.
@@ -80,23 +86,33 @@ fn remove(scratch: &Path) {
     }
 }
 
+impl EngineScanner {
+    async fn examine(&self, content: Content, members: bool) -> Result<(Scanned, Option<Seen>), EngineGone> {
+        let Content { file, size, .. } = content;
+        let order = Order { file, size, content: lazaret_engine_protocol::Content::File, members };
+        let Examined { verdict: said, notes, members } = self.engine.examine(order).await;
+        if let (ScanVerdict::Failed { .. }, Some(why)) = (&said, self.engine.broken()) {
+            return Err(EngineGone(why)); // not a word about the object
+        }
+        let scanned = Scanned {
+            verdict: verdict(said),
+            notes: notes.into_iter().map(finding).collect(),
+            // replies come from the host that runs, so that what it said at its start is what it scanned with
+            definitions: self.definitions(),
+            cached: false,
+        };
+        Ok((scanned, members.map(|(bundle, members)| Seen { bundle, members })))
+    }
+}
+
 #[async_trait]
 impl Scanner for EngineScanner {
     async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
-        let Content { file, size, .. } = content;
-        let order = Order { file, size, content: lazaret_engine_protocol::Content::File, members: false };
-        let Examined { verdict: said, notes, .. } = self.engine.examine(order).await;
-        match (said, self.engine.broken()) {
-            // not a word about the object
-            (ScanVerdict::Failed { .. }, Some(why)) => Err(EngineGone(why)),
-            // replies come from the host that runs, so that what it said at its start is what it scanned with
-            (said, _) => Ok(Scanned {
-                verdict: verdict(said),
-                notes: notes.into_iter().map(finding).collect(),
-                definitions: self.definitions(),
-                cached: false,
-            }),
-        }
+        Ok(self.examine(content, false).await?.0)
+    }
+
+    async fn scan_showing_members(&self, content: Content) -> Result<(Scanned, Option<Seen>), EngineGone> {
+        self.examine(content, true).await
     }
 
     fn definitions(&self) -> Option<DefinitionsStamp> {
@@ -106,12 +122,12 @@ impl Scanner for EngineScanner {
     }
 }
 
-fn finding(found: engine::Detection) -> Finding {
+pub(crate) fn finding(found: engine::Detection) -> Finding {
     Finding { member: found.member, threat: found.threat, engine: found.engine }
 }
 
 /// The engine's words in the model's. Only its `Clean` is one.
-fn verdict(said: ScanVerdict) -> Verdict {
+pub(crate) fn verdict(said: ScanVerdict) -> Verdict {
     let failed = |reason, detail: &str| Verdict::Error { reason, detail: detail.to_owned() };
     match said {
         ScanVerdict::Clean => Verdict::Clean,
@@ -176,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn an_engine_that_does_not_start_is_an_error_and_leaves_nothing() {
         let scratch = tempfile::tempdir().expect("a directory");
-        let settings = EngineSettings { program: "/nonexistent/engine".into(), scan: Duration::from_secs(1) };
+        let settings = EngineSettings::new("/nonexistent/engine", Duration::from_secs(1));
         let started = EngineScanner::start(&settings, Path::new("/nonexistent"), scratch.path(), 1).await;
         assert!(matches!(started, Err(EngineError::Start(_))));
         assert_eq!(std::fs::read_dir(scratch.path()).expect("readable").count(), 0);

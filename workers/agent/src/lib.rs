@@ -8,7 +8,7 @@
 //! * [`record`], [`merge`]: a packet's part in S3, which only gains truth.
 //! * [`act`], [`uncover`], [`confirm`]: tags, quarantine and deletion, what comes up behind them, and the part once more.
 //! * [`engine`]: the engine's client as a [`Scanner`]; [`definitions`]: the newest published set in it, switched while it works;
-//!   [`cache`]: what was said of the same bytes before.
+//!   [`rules`]: the owner's own, in a second engine; [`cache`]: what was said of the same bytes before.
 //! * [`policies`], [`progress`], [`metrics`], [`retry`], [`config`]: what the verbs need.
 //!
 //! It parses no object: bytes go to the engine by file descriptor. It makes no row up: what an agent can't find out it gives
@@ -32,6 +32,7 @@ pub mod progress;
 pub mod receive;
 pub mod record;
 pub mod retry;
+pub mod rules;
 pub mod run;
 pub mod scan;
 pub mod spool;

@@ -4,16 +4,22 @@ use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
 use lazaret_agent::cache::CacheCounts;
 use lazaret_agent::definitions::{self, DefinitionsScanner, EngineLoader, Place};
 use lazaret_agent::metrics::{Counted, Metrics, Readings};
+use lazaret_agent::rules::{self, RulesScanner};
 use lazaret_agent::{CachingScanner, Deps, Environment, Scanner};
+use lazaret_aws::ObjectStore;
 use lazaret_aws::sdk::Sdk;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// An engine that has nothing to do ends at once; one in the middle of a scan may be killed.
+const RULES_END: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,12 +40,14 @@ async fn main() -> ExitCode {
 }
 
 async fn work() -> anyhow::Result<()> {
-    let Environment { agent, engine, definitions, verdict_cache_entries, queue_url } = Environment::from_env()?;
+    let Environment { agent, engine, rules, definitions, verdict_cache_entries, queue_url } = Environment::from_env()?;
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let sdk = Sdk::from_env().await;
     let store = Arc::new(sdk.store());
     let in_force = Arc::new(DefinitionsScanner::new(definitions.max_age));
     let settings = engine.digest();
+    let bucket = Some((store.as_ref() as &dyn ObjectStore, agent.results_bucket.as_str()));
+    let rules = rules::start(&rules, &engine, bucket, &agent.scratch_dir, agent.scan_workers).await?.map(Arc::new);
     let loader = EngineLoader { settings: engine, scratch_dir: agent.scratch_dir.clone(), workers: agent.scan_workers };
     let place = Place {
         store: store.clone(),
@@ -51,11 +59,15 @@ async fn work() -> anyhow::Result<()> {
         _ = term.recv() => return Ok(()), // nothing was received yet
     };
     tracing::info!(job.id = %agent.job_id, workers = agent.scan_workers, "The agent is ready");
+    let engines: Arc<dyn Scanner> = match &rules {
+        Some(rules) => Arc::new(RulesScanner::new(in_force.clone(), Arc::clone(rules))),
+        None => in_force.clone(),
+    };
     let cache = NonZeroUsize::new(verdict_cache_entries)
-        .map(|entries| Arc::new(CachingScanner::new(in_force.clone(), entries, settings)));
+        .map(|entries| Arc::new(CachingScanner::new(Arc::clone(&engines), entries, settings)));
     let engine: Arc<dyn Scanner> = match &cache {
         Some(cache) => cache.clone(),
-        None => in_force.clone(),
+        None => engines,
     };
     let scanner = Arc::new(Counted::new(engine));
     let metrics = Metrics::new(agent.job_id.clone(), {
@@ -81,5 +93,8 @@ async fn work() -> anyhow::Result<()> {
     };
     metrics.write();
     in_force.shutdown().await;
+    if let Some(rules) = rules {
+        rules.shutdown(RULES_END).await;
+    }
     Ok(result?)
 }

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lazaret_engine_protocol::Members;
 use lazaret_model::{DefinitionsStamp, Finding, Verdict};
 
 /// The engine is gone and does not come back: the fault is not any object's.
@@ -33,12 +34,24 @@ pub struct Scanned {
     pub cached: bool,
 }
 
+/// The members that an engine saw, for another one. Hostile: an agent passes the descriptor on, and never reads it.
+#[derive(Debug)]
+pub struct Seen {
+    pub bundle: OwnedFd,
+    pub members: Members,
+}
+
 /// An engine with its definitions loaded.
 #[async_trait]
 pub trait Scanner: Send + Sync {
     /// The verdict on a content. A scan that goes wrong is a verdict too (`Error`, `Unscannable`); `Clean` is said only of what
     /// was scanned to its end.
     async fn scan(&self, content: Content) -> Result<Scanned, EngineGone>;
+
+    /// As `scan`, and brings the members that were seen, if the engine is one that unpacks.
+    async fn scan_showing_members(&self, content: Content) -> Result<(Scanned, Option<Seen>), EngineGone> {
+        Ok((self.scan(content).await?, None))
+    }
 
     /// The definitions that a scan would use which began now; `None` if there are none that may be used. A cache asks this
     /// before it answers in the engine's place: whoever refuses stale definitions says `None` as well.
@@ -55,6 +68,10 @@ pub trait Scanner: Send + Sync {
 impl<S: Scanner + ?Sized> Scanner for Arc<S> {
     async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
         self.as_ref().scan(content).await
+    }
+
+    async fn scan_showing_members(&self, content: Content) -> Result<(Scanned, Option<Seen>), EngineGone> {
+        self.as_ref().scan_showing_members(content).await
     }
 
     fn definitions(&self) -> Option<DefinitionsStamp> {

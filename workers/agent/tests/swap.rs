@@ -70,7 +70,7 @@ impl Lab {
         let scratch = tempfile::tempdir().expect("a directory");
         let store = FakeStore::new().with_bucket(BUCKET);
         let scanner = Arc::new(DefinitionsScanner::new(MaxAge::seconds(86_400)));
-        let settings = EngineSettings { program: engine(), scan: Duration::from_secs(60) };
+        let settings = EngineSettings::new(engine(), Duration::from_secs(60));
         let scratch_dir = scratch.path().to_owned();
         let keeper = Keeper {
             store: Arc::new(store.clone()),

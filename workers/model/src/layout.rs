@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! settings/policies.json               the policies; absent means defaults
+//! settings/rules/<file>.yar            the owner's own YARA rules; none means no second engine
 //! definitions/current.json             the version of the definitions that is in force
 //! definitions/versions/<version>/      its files, which never change, and manifest.json with their digests
 //! jobs/<job>/parts/<packet>.jsonl      a row for each object of a packet
@@ -21,6 +22,8 @@ pub const POLICIES_KEY: &str = "settings/policies.json";
 pub const DEFINITIONS_POINTER_KEY: &str = "definitions/current.json";
 /// Where all versions of the definitions lie.
 pub const DEFINITIONS_VERSIONS_PREFIX: &str = "definitions/versions/";
+/// Where the owner's rules lie.
+pub const RULES_PREFIX: &str = "settings/rules/";
 /// Where the summaries of all jobs begin.
 pub const JOBS_PREFIX: &str = "jobs/";
 

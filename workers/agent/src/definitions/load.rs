@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::config::EngineSettings;
 use crate::engine::{EngineError, EngineScanner};
-use crate::scan::{Content, EngineGone, Scanned, Scanner};
+use crate::scan::{Content, EngineGone, Scanned, Scanner, Seen};
 
 use super::trial::{TrialError, try_out};
 
@@ -126,6 +126,11 @@ impl Loaded {
     pub async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
         let scanned = self.engine.scan(content).await?;
         Ok(Scanned { definitions: Some(self.stamp.clone()), ..scanned })
+    }
+
+    pub async fn scan_showing_members(&self, content: Content) -> Result<(Scanned, Option<Seen>), EngineGone> {
+        let (scanned, seen) = self.engine.scan_showing_members(content).await?;
+        Ok((Scanned { definitions: Some(self.stamp.clone()), ..scanned }, seen))
     }
 
     /// Waits for the scans that began, however long they take, then ends the engine.

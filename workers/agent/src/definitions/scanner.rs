@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lazaret_model::{DefinitionsStamp, Verdict};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::scan::{Content, EngineGone, Scanned, Scanner};
+use crate::scan::{Content, EngineGone, Scanned, Scanner, Seen};
 
 use super::age::{MaxAge, refused, under_stale};
 use super::load::Loaded;
@@ -67,23 +67,38 @@ impl DefinitionsScanner {
             last.end().await;
         }
     }
+
+    /// As it is said where the set has become too old.
+    fn review(&self, loaded: &Loaded, scanned: Scanned) -> Scanned {
+        match self.max_age.stale(&loaded.stamp, Timestamp::now()) {
+            None => scanned,
+            Some(why) => Scanned { verdict: under_stale(scanned.verdict, why), ..scanned },
+        }
+    }
+}
+
+/// What is said without any set.
+fn without_any(why: String) -> Scanned {
+    Scanned { verdict: refused(why), notes: Vec::new(), definitions: None, cached: false }
 }
 
 #[async_trait]
 impl Scanner for DefinitionsScanner {
     async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
-        let (loaded, _running) = match self.begin() {
-            Ok(begun) => begun,
-            Err(why) => {
-                let verdict = refused(why);
-                return Ok(Scanned { verdict, notes: Vec::new(), definitions: None, cached: false });
+        match self.begin() {
+            Err(why) => Ok(without_any(why)),
+            Ok((loaded, _running)) => Ok(self.review(&loaded, loaded.scan(content).await?)),
+        }
+    }
+
+    async fn scan_showing_members(&self, content: Content) -> Result<(Scanned, Option<Seen>), EngineGone> {
+        match self.begin() {
+            Err(why) => Ok((without_any(why), None)),
+            Ok((loaded, _running)) => {
+                let (scanned, seen) = loaded.scan_showing_members(content).await?;
+                Ok((self.review(&loaded, scanned), seen))
             }
-        };
-        let scanned = loaded.scan(content).await?;
-        Ok(match self.max_age.stale(&loaded.stamp, Timestamp::now()) {
-            None => scanned,
-            Some(why) => Scanned { verdict: under_stale(scanned.verdict, why), ..scanned },
-        })
+        }
     }
 
     fn definitions(&self) -> Option<DefinitionsStamp> {
