@@ -51,7 +51,7 @@ impl LocalEngine {
     /// If there is no engine or there are no definitions, or they don't go together.
     pub async fn start(options: EngineOptions) -> anyhow::Result<Self> {
         let definitions = find_definitions(options.definitions, Path::new(SYSTEM_DEFINITIONS))?;
-        let settings = EngineSettings { program: find_engine(options.engine)?, scan: options.scan };
+        let settings = EngineSettings::new(find_engine(options.engine)?, options.scan);
         let scratch = tempfile::Builder::new().prefix("lazaret-scan-").tempdir().context("a scratch directory")?;
         // the engine may be another user, who must get through to the directory in it that is his
         std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o711)).context("the scratch directory")?;
