@@ -12,6 +12,7 @@ use crate::definitions::fingerprint;
 use crate::examination::{Bench, Examination};
 use crate::libclamav::{self, Engine};
 use crate::part::Part;
+use crate::warm_up;
 
 /// libclamav with definitions.
 pub struct ClamAv {
@@ -53,7 +54,9 @@ impl Backend for ClamAv {
     }
 
     fn warm_up(&mut self, scratch: &Path) -> Result<(), String> {
-        self.enter_worker(scratch)
+        self.enter_worker(scratch)?;
+        warm_up::load_converters();
+        warm_up::scan_samples(|file, request| self.scan(file, request))
     }
 
     fn enter_worker(&mut self, scratch: &Path) -> Result<(), String> {

@@ -9,6 +9,7 @@
 //! * [`libclamav`]: the wrapper around the C library. What it says goes to a [`watch`], which looks over each [`layer`] (is it
 //!   whole, within the limits of the [`meter`]?) and keeps the [`observation`].
 //! * [`verdict`]: what was seen, [`findings`] and [`problem`]s, as a verdict; the only place that says `Clean`.
+//! * [`warm_up`]: what would be loaded on first use, loaded before the jail closes.
 //! * [`part`], [`region`], [`spool`], [`bundle`]: bytes in a file, in memory, on the disk, and for a second engine.
 
 pub mod backend;
@@ -25,4 +26,5 @@ pub mod problem;
 pub mod region;
 pub mod spool;
 pub mod verdict;
+pub mod warm_up;
 pub mod watch;

@@ -11,8 +11,9 @@ const FILES: u64 = 256;
 
 /// `mapped_bytes` is what the worker shares with its host.
 pub(super) fn set(limits: &Limits, mapped_bytes: u64) -> io::Result<()> {
-    // Memory of a file counts like any other, so the largest file that an engine maps is added.
-    let memory_bytes = mapped_bytes.saturating_add(MAX_FILE_BYTES).saturating_add(limits.memory_bytes);
+    // A file that is mapped counts like any other memory, so the largest that there may be is added.
+    let file_bytes = limits.max_file_bytes.max(limits.max_member_bytes).min(MAX_FILE_BYTES);
+    let memory_bytes = mapped_bytes.saturating_add(file_bytes).saturating_add(limits.memory_bytes);
     limit(Resource::As, memory_bytes)?;
     limit(Resource::Fsize, limits.max_member_bytes)?;
     limit(Resource::Nofile, FILES)?;
