@@ -1,16 +1,21 @@
 //! A deployment in memory for the tests of this crate.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
+use lazaret_agent::{Content, EngineGone, Scanned, Scanner};
 use lazaret_aws::Executions;
 use lazaret_aws::fake::{FakeExecutions, FakeFleet, FakeQueues, FakeStore};
 use lazaret_model::crawl::SizeHistogram;
 use lazaret_model::summary::Status;
+use lazaret_model::verdict::UnscannableReason;
 use lazaret_model::{
-    Completeness, CrawlId, CrawlResult, ETag, Evidence, Finding, JobId, JobPlan, ObjectRef, ResultRow, Source,
-    StorageClass, Summary, Totals, Verdict, Window, layout,
+    Completeness, CrawlId, CrawlResult, DefinitionsStamp, ETag, Evidence, Finding, JobId, JobPlan, ObjectRef,
+    ResultRow, Source, StorageClass, Summary, Totals, Verdict, Window, layout,
 };
 use serde::Serialize;
 
@@ -68,6 +73,40 @@ impl Lab {
     pub fn put_part(&self, job: &JobId, crawl: &CrawlId, sequence: u64, rows: &[ResultRow]) {
         let lines = lazaret_model::result::part_to_json_lines(rows).expect("JSON");
         self.store.insert(RESULTS, &layout::part_key(job, &crawl.packet(sequence)), lines);
+    }
+}
+
+/// Finds what a content says about itself.
+#[derive(Default)]
+pub struct WordScanner {
+    /// Gone for good from this scan on (from 0).
+    pub gone_from: Option<u64>,
+    pub scans: AtomicU64,
+}
+
+#[async_trait]
+impl Scanner for WordScanner {
+    async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
+        let number = self.scans.fetch_add(1, Ordering::SeqCst);
+        if self.gone_from.is_some_and(|from| number >= from) {
+            return Err(EngineGone("it was killed too often".into()));
+        }
+        let mut text = Vec::new();
+        File::from(content.file).read_to_end(&mut text).expect("a readable file");
+        assert_eq!(text.len() as u64, content.size, "the whole content is there");
+        let text = String::from_utf8_lossy(&text);
+        let verdict = match () {
+            () if text.contains("virus") => infected("Test.Virus"),
+            () if text.contains("encrypted") => {
+                Verdict::Unscannable { reason: UnscannableReason::Encrypted, detail: String::new() }
+            }
+            () => Verdict::Clean,
+        };
+        Ok(Scanned { verdict, notes: Vec::new(), definitions: self.definitions(), cached: false })
+    }
+
+    fn definitions(&self) -> Option<DefinitionsStamp> {
+        Some(DefinitionsStamp { version: "words-1".into(), built_at: None })
     }
 }
 

@@ -153,3 +153,124 @@ fn incomplete(scope: &BucketScope, crawled: &Result<CrawlResult, CrawlError>) ->
     let path = object_text(&scope.name, &scope.prefix);
     Some(Examined::unread(path, 0, Verdict::Error { reason, detail }))
 }
+
+#[cfg(test)]
+mod tests {
+    use lazaret_agent::Scanner;
+    use lazaret_agent::spool::Spool;
+    use lazaret_aws::fake::{FailingStore, FakeObject, FakeStore};
+
+    use super::*;
+    use crate::scan::screen::Format;
+    use crate::scan::tally::Tally;
+    use crate::testing::{Lab, WordScanner};
+
+    struct Run {
+        result: anyhow::Result<()>,
+        tally: Tally,
+        out: String,
+    }
+
+    async fn scan(store: impl ObjectStore + 'static, place: &str, scanner: WordScanner) -> Run {
+        let lab = Lab::new();
+        let mut console = lab.console();
+        let mut screen = Screen::new(&mut console, Format { json: true, infected_only: false });
+        let scanner: Arc<dyn Scanner> = Arc::new(scanner);
+        let spool = Spool::new(std::env::temp_dir(), 1 << 20);
+        let scanning = Scanning { scanner, spool, workers: 2, max_file_bytes: 1_000 };
+        let result = scanning.bucket(Arc::new(store), &BucketScope::parse(place), &mut screen).await;
+        let tally = screen.tally.clone();
+        drop(screen);
+        Run { result, tally, out: lab.out.text() }
+    }
+
+    fn line(run: &Run, path: &str) -> serde_json::Value {
+        let lines = run.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        lines.into_iter().find(|line| line["path"] == path).unwrap_or_else(|| panic!("no line of {path}:\n{}", run.out))
+    }
+
+    #[tokio::test]
+    async fn every_object_has_one_line_and_nothing_is_written() {
+        let store = FakeStore::new().with_bucket("goods");
+        for (key, text) in [("a b+ü", "plain"), ("bad", "a virus"), ("zip", "encrypted"), ("large", &"x".repeat(1_001))]
+        {
+            store.insert("goods", key, text.to_owned());
+        }
+        store.insert_object("goods", "old", FakeObject::new("cold").class("GLACIER"));
+        // a clock that is wrong does not hide an object
+        let later = "2099-01-01T00:00:00Z".parse().expect("a time");
+        store.insert_object("goods", "future", FakeObject::new("virus").modified(later));
+        let run = scan(store.clone(), "goods", WordScanner::default()).await;
+        run.result.as_ref().expect("scanned");
+        assert_eq!(line(&run, "s3://goods/a b+ü")["result"], "Clean");
+        let bad = line(&run, "s3://goods/bad");
+        assert_eq!((&bad["result"], &bad["findings"][0]["threat"]), (&"Infected".into(), &"Test.Virus".into()));
+        assert_eq!((bad["definitions"].as_str(), bad["bytes"].as_u64()), (Some("words-1"), Some(7)));
+        assert_eq!(line(&run, "s3://goods/zip")["reason"], "encrypted");
+        assert_eq!(line(&run, "s3://goods/large")["reason"], "too large");
+        assert_eq!(line(&run, "s3://goods/old")["reason"], "archived");
+        assert_eq!((run.tally.all(), run.tally.infected, run.tally.skipped), (6, 2, 1));
+        for operation in ["put", "put_tags", "copy", "delete", "delete_keys", "tags", "tags_at"] {
+            assert_eq!(store.calls(operation), 0, "{operation}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_of_many_packets_is_scanned_to_its_end() {
+        let store = FakeStore::new().with_bucket("goods");
+        for number in 0..4_000 {
+            let key = format!("{}/{number:05}", if number % 2 == 0 { "even" } else { "odd" });
+            store.insert("goods", &key, if number % 500 == 0 { "virus" } else { "plain" });
+        }
+        for number in 0..2_500 {
+            store.insert_object("goods", &format!("even/cold-{number}"), FakeObject::new("x").class("DEEP_ARCHIVE"));
+        }
+        store.set_page_keys("goods", 300);
+        let run = scan(store, "s3://goods/even/", WordScanner::default()).await;
+        run.result.expect("scanned");
+        assert_eq!((run.tally.clean, run.tally.infected, run.tally.skipped), (1_992, 8, 2_500));
+        assert_eq!(run.out.lines().count(), 4_500);
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_listed_is_an_error_and_so_is_a_prefix_without_objects() {
+        let store = FakeStore::new().with_bucket("goods").with_bucket("empty");
+        store.insert("goods", "a", "plain");
+        for (place, reason) in [("nowhere", "fetch failed"), ("goods/mistyped", "fetch failed")] {
+            let run = scan(store.clone(), place, WordScanner::default()).await;
+            run.result.as_ref().expect("a result");
+            let path = if place.contains('/') { format!("s3://{place}") } else { format!("s3://{place}/") };
+            assert_eq!(line(&run, &path)["reason"], reason, "{place}");
+            assert_eq!(run.tally.outcome().code(), 2);
+        }
+        let run = scan(store.clone(), "empty", WordScanner::default()).await;
+        assert_eq!((run.tally.outcome().code(), run.out.as_str()), (0, ""), "a bucket may be empty, as a folder may");
+        store.deny("goods");
+        let run = scan(store, "goods", WordScanner::default()).await;
+        assert_eq!(line(&run, "s3://goods/")["reason"], "access denied");
+    }
+
+    #[tokio::test]
+    async fn an_object_that_goes_after_it_was_listed_is_gone_and_nobody_asks_a_quarantine() {
+        let inner = FakeStore::new().with_bucket("goods");
+        inner.insert("goods", "a", "virus");
+        let store = FailingStore::new(inner.clone());
+        let gone = inner.clone();
+        store.faults.meanwhile("fetch", 1, move || gone.remove("goods", "a"));
+        let run = scan(store, "goods", WordScanner::default()).await;
+        assert_eq!(line(&run, "s3://goods/a")["result"], "Gone");
+        assert_eq!((inner.calls("tags_at"), run.tally.outcome().code()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_gone_ends_the_scan_of_any_bucket() {
+        let store = FakeStore::new().with_bucket("goods");
+        for number in 0..2_000 {
+            store.insert("goods", &number.to_string(), "plain");
+        }
+        let scanner = WordScanner { gone_from: Some(150), ..WordScanner::default() };
+        let run = scan(store, "goods", scanner).await;
+        assert!(run.result.expect_err("gone").to_string().contains("gone for good"));
+        assert!(run.tally.all() <= 150 && run.tally.clean == run.tally.all());
+    }
+}

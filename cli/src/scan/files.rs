@@ -12,6 +12,7 @@ use lazaret_agent::{EngineGone, Scanned, Scanner};
 use lazaret_model::Verdict;
 use lazaret_model::verdict::{ErrorReason, UnscannableReason};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::scan::examined::Examined;
 use crate::scan::intake::{Intake, NotTaken, take_file, take_stdin};
@@ -35,7 +36,7 @@ pub struct Scanning {
 }
 
 impl Scanning {
-    /// Scans a file, or all files in a folder; results come in the order in which they are there.
+    /// Scans a file, or all files in a folder; a result comes when it is there, whatever was found before.
     ///
     /// # Errors
     /// If the engine is gone, or whoever reads the results.
@@ -45,10 +46,14 @@ impl Scanning {
         // the walk ends when the receiver is dropped
         let walking = tokio::task::spawn_blocking(move || walk(&argument, |found| sender.blocking_send(found).is_ok()));
         let found = stream::unfold(found, async |mut found| found.recv().await.map(|next| (next, found)));
-        let mut results =
-            std::pin::pin!(found.map(|found| self.take(found)).buffer_unordered(self.workers * FILES_PER_WORKER));
+        let take = |found| {
+            let this = self.clone();
+            // tasks of their own: digests of many files at once need many cores
+            AbortOnDropHandle::new(tokio::spawn(async move { this.take(found).await }))
+        };
+        let mut results = std::pin::pin!(found.map(take).buffer_unordered(self.workers * FILES_PER_WORKER));
         while let Some(result) = results.next().await {
-            match result? {
+            match result?? {
                 Taken::Examined(examined) => screen.show(&examined)?,
                 Taken::Link => screen.tally.links += 1,
                 Taken::Skipped { path, why } => {
@@ -123,4 +128,111 @@ fn not_taken(path: String, why: NotTaken) -> Examined {
         }
     };
     Examined::unread(path, bytes, verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::scan::screen::Format;
+    use crate::scan::tally::Tally;
+    use crate::testing::{Lab, WordScanner};
+
+    pub fn scanning(scanner: &Arc<WordScanner>) -> Scanning {
+        Scanning {
+            scanner: Arc::clone(scanner) as Arc<dyn Scanner>,
+            spool: Spool::new(std::env::temp_dir(), 1 << 20),
+            workers: 2,
+            max_file_bytes: 1_000,
+        }
+    }
+
+    async fn scan(scanner: &Arc<WordScanner>, paths: &[&Path]) -> (anyhow::Result<()>, Tally, Lab) {
+        let lab = Lab::new();
+        let mut console = lab.console();
+        let mut screen = Screen::new(&mut console, Format { json: false, infected_only: false });
+        let mut result = Ok(());
+        for path in paths {
+            result = result.and(scanning(scanner).path(path, &mut screen).await);
+        }
+        let tally = screen.tally.clone();
+        drop(screen);
+        (result, tally, lab)
+    }
+
+    #[tokio::test]
+    async fn every_file_has_one_line_and_what_is_left_out_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        std::fs::create_dir(root.join("deep")).expect("made");
+        for (name, text) in [("clean", "plain"), ("deep/bad", "a virus"), ("zip", "encrypted"), ("empty", "")] {
+            std::fs::write(root.join(name), text).expect("written");
+        }
+        std::fs::write(root.join("large"), vec![0; 1_001]).expect("written");
+        symlink(root, root.join("deep/loop")).expect("linked");
+        let pipe = root.join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+        let scanner = Arc::new(WordScanner::default());
+        let (result, tally, lab) = scan(&scanner, &[root, &root.join("missing")]).await;
+        result.expect("scanned");
+        let mut lines: Vec<String> =
+            lab.out.text().lines().map(|line| line.replace(&*root.to_string_lossy(), "")).collect();
+        lines.sort();
+        let expected = [
+            "/clean: Clean",
+            "/deep/bad: Infected Test.Virus",
+            "/empty: Clean",
+            "/large: Unscannable too large (it has 1001 bytes, the limit is 1000)",
+            "/missing: Error fetch failed (No such file or directory (os error 2))",
+            "/zip: Unscannable encrypted",
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!((tally.infected, tally.links, tally.special), (1, 1, 1));
+        assert!(lab.err.text().contains("pipe: left out, it is a pipe"), "{}", lab.err.text());
+    }
+
+    #[tokio::test]
+    async fn many_files_are_all_scanned() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for number in 0..2_000 {
+            let text = if number % 100 == 0 { format!("virus {number}") } else { format!("plain {number}") };
+            std::fs::write(folder.path().join(number.to_string()), text).expect("written");
+        }
+        let (result, tally, _) = scan(&Arc::new(WordScanner::default()), &[folder.path()]).await;
+        result.expect("scanned");
+        assert_eq!((tally.all(), tally.infected, tally.clean), (2_000, 20, 1_980));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_gone_is_no_verdict_on_any_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for number in 0..100 {
+            std::fs::write(folder.path().join(number.to_string()), "plain").expect("written");
+        }
+        let scanner = Arc::new(WordScanner { gone_from: Some(10), ..WordScanner::default() });
+        let (result, tally, _) = scan(&scanner, &[folder.path()]).await;
+        assert!(result.expect_err("gone").to_string().contains("gone for good"));
+        assert!(tally.all() <= 10 && tally.clean == tally.all());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_went_away_ends_the_scan() {
+        struct Closed;
+        impl std::io::Write for Closed {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("f"), "plain").expect("written");
+        let mut console = crate::console::Console::new(Box::new(Closed), Box::new(std::io::sink()));
+        let mut screen = Screen::new(&mut console, Format { json: true, infected_only: false });
+        let error = scanning(&Arc::default()).path(folder.path(), &mut screen).await.expect_err("no reader");
+        let io = error.downcast_ref::<std::io::Error>().expect("an error of the stream");
+        assert_eq!(io.kind(), std::io::ErrorKind::BrokenPipe);
+    }
 }

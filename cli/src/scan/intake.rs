@@ -52,7 +52,7 @@ pub async fn take_file(path: &Path, named: bool, limit: u64, spool: &Spool) -> R
     if before.len() != bytes {
         return Err(changed());
     }
-    let content = copy(async |chunk| file.read(chunk).await, spool.place(bytes)?, bytes).await?;
+    let content = copy(&mut file, spool.place(bytes)?, bytes).await?;
     let after = file.metadata().await?;
     if content.size != bytes || stamp(&before) != stamp(&after) {
         return Err(changed());
@@ -65,17 +65,10 @@ pub async fn take_file(path: &Path, named: bool, limit: u64, spool: &Spool) -> R
 /// # Errors
 /// If it can't be read, or is longer than `limit`.
 pub async fn take_stdin(limit: u64, spool: &Spool) -> Result<Intake, NotTaken> {
-    let (sender, mut chunks) = mpsc::channel(1);
+    let (sender, chunks) = mpsc::channel(1);
     // a thread that nobody waits for: a terminal on which nothing is typed must not keep the program from its end
     std::thread::spawn(move || read_all(std::io::stdin().lock(), &sender));
-    let next = async |chunk: &mut Vec<u8>| match chunks.recv().await {
-        Some(read) => {
-            *chunk = read?;
-            Ok(chunk.len())
-        }
-        None => Ok(0),
-    };
-    take_stream(next, limit, spool).await
+    take_stream(chunks, limit, spool).await
 }
 
 fn read_all(mut from: impl Read, to: &mpsc::Sender<io::Result<Vec<u8>>>) {
@@ -97,19 +90,35 @@ fn read_all(mut from: impl Read, to: &mpsc::Sender<io::Result<Vec<u8>>>) {
     }
 }
 
-async fn take_stream(
-    next: impl AsyncFnMut(&mut Vec<u8>) -> io::Result<usize>,
-    limit: u64,
-    spool: &Spool,
-) -> Result<Intake, NotTaken> {
+async fn take_stream(mut stream: impl Source, limit: u64, spool: &Spool) -> Result<Intake, NotTaken> {
     // how long it is shows at its end: on the disk it takes no memory
     let room = spool.room(0).await;
     let place = spool.place(MEMORY_BYTES + 1)?;
-    let content = copy(next, place, limit).await?;
+    let content = copy(&mut stream, place, limit).await?;
     if content.size > limit {
         return Err(NotTaken::TooLarge { bytes: content.size, limit });
     }
     Ok(Intake { content, room })
+}
+
+/// Where bytes come from.
+trait Source: Send {
+    /// Fills the chunk and says how far; 0 is the end.
+    fn next(&mut self, chunk: &mut Vec<u8>) -> impl Future<Output = io::Result<usize>> + Send;
+}
+
+impl Source for tokio::fs::File {
+    async fn next(&mut self, chunk: &mut Vec<u8>) -> io::Result<usize> {
+        self.read(chunk).await
+    }
+}
+
+impl Source for mpsc::Receiver<io::Result<Vec<u8>>> {
+    async fn next(&mut self, chunk: &mut Vec<u8>) -> io::Result<usize> {
+        let Some(read) = self.recv().await else { return Ok(0) };
+        *chunk = read?;
+        Ok(chunk.len())
+    }
 }
 
 /// No pipe is waited for and no terminal taken, whatever has come to stand there since the walk.
@@ -126,18 +135,12 @@ fn open(path: &Path, named: bool) -> io::Result<File> {
 }
 
 /// Copies to the end, or to the first bytes beyond `most`.
-///
-/// `next` fills the chunk and says how far; 0 is the end.
-async fn copy(
-    mut next: impl AsyncFnMut(&mut Vec<u8>) -> io::Result<usize>,
-    mut place: Place,
-    most: u64,
-) -> io::Result<Content> {
+async fn copy(from: &mut impl Source, mut place: Place, most: u64) -> io::Result<Content> {
     let mut chunk = vec![0; usize::try_from(most).unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES)];
     let mut digest = Sha256::new();
     let mut size = 0;
     while size <= most {
-        let read = next(&mut chunk).await?;
+        let read = from.next(&mut chunk).await?;
         if read == 0 {
             break;
         }
@@ -203,16 +206,12 @@ mod tests {
         assert!(take_file(&path, false, 4, &spool()).await.is_ok());
         let refused = take_file(&path, false, 3, &spool()).await;
         assert!(matches!(refused, Err(NotTaken::TooLarge { bytes: 4, limit: 3 })));
-        let endless = async |chunk: &mut Vec<u8>| Ok(chunk.len());
+        let (sender, endless) = mpsc::channel(1);
+        std::thread::spawn(move || read_all(io::repeat(1), &sender));
         assert!(matches!(take_stream(endless, 1_000, &spool()).await, Err(NotTaken::TooLarge { .. })));
-        let (sender, mut chunks) = mpsc::channel(8);
-        read_all(&b"abc"[..], &sender);
-        drop(sender);
-        let next = async |chunk: &mut Vec<u8>| {
-            *chunk = chunks.recv().await.unwrap_or(Ok(Vec::new()))?;
-            Ok(chunk.len())
-        };
-        assert_eq!(read(take_stream(next, 3, &spool()).await.expect("taken")), b"abc");
+        let (sender, chunks) = mpsc::channel(8);
+        std::thread::spawn(move || read_all(&b"abc"[..], &sender));
+        assert_eq!(read(take_stream(chunks, 3, &spool()).await.expect("taken")), b"abc");
     }
 
     #[tokio::test]
