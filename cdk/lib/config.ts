@@ -93,6 +93,11 @@ export interface Settings {
    * @default 604800 - a week
    */
   readonly definitionsMaxAgeSeconds: number;
+  /**
+   * Verdicts that an agent remembers by content, definitions and settings, so that copies are scanned once. 0 remembers none.
+   * @default 100000 - 20 MB of an agent's memory
+   */
+  readonly verdictCacheEntries: number;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   readonly network: NetworkSettings;
@@ -136,6 +141,7 @@ export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
   rustLog: 'info',
   definitionsPollSeconds: 300,
   definitionsMaxAgeSeconds: 7 * 24 * 3600,
+  verdictCacheEntries: 100_000,
   network: { subnetIds: [], assignPublicIp: true },
   functionsDir: FUNCTIONS_DIR,
   // as workers/agent/Dockerfile lays them out
@@ -198,6 +204,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     rustLog: context.text('rustLog', defaults.rustLog),
     definitionsPollSeconds: context.number('definitionsPollSeconds', defaults.definitionsPollSeconds),
     definitionsMaxAgeSeconds: context.numberOrZero('definitionsMaxAgeSeconds', defaults.definitionsMaxAgeSeconds),
+    verdictCacheEntries: context.numberOrZero('verdictCacheEntries', defaults.verdictCacheEntries),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),

@@ -78,6 +78,7 @@ describe('the tasks', () => {
       'LAZARET_SCAN_SECONDS',
       'LAZARET_SCAN_WORKERS',
       'LAZARET_SCRATCH_DIR',
+      'LAZARET_VERDICT_CACHE_ENTRIES',
       'LAZARET_VISIBILITY_SECONDS',
     ],
     crawler: [
