@@ -118,6 +118,52 @@ fn every_step_holds_alone_and_all_of_them_together() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// It parses nothing, and yet has nothing that it does not need.
+const HOST: &[(&str, &str)] = &[
+    ("write-scratch", "done"),
+    ("fork", "done"),
+    ("read-file", "EACCES"),
+    ("read-own-maps", "EACCES"),
+    ("make-symbolic-link", "SIGSYS"),
+    ("make-hard-link", "SIGSYS"),
+    ("make-device", "SIGSYS"),
+    ("run-program", "SIGSYS"),
+    ("run-from-memory", "SIGSYS"),
+    ("trace-host", "SIGSYS"),
+    ("socket-inet", "SIGSYS"),
+    ("socket-unix", "SIGSYS"),
+    ("socket-netlink", "SIGSYS"),
+    ("connect-tcp", "SIGSYS"),
+    ("dump-core", "SIGSEGV"),
+    ("mount", "SIGSYS"),
+    ("chroot", "SIGSYS"),
+    ("new-user-namespace", "SIGSYS"),
+    ("bpf", "SIGSYS"),
+    ("perf-event", "SIGSYS"),
+    ("userfaultfd", "SIGSYS"),
+    ("io-uring", "SIGSYS"),
+    ("keyring", "SIGSYS"),
+    ("personality", "SIGSYS"),
+];
+
+#[test]
+fn the_host_is_confined_as_well() {
+    let place = Place::new();
+    let outcomes = HOST.iter().map(|(attempt, expected)| (attempt, place.jailbreak(attempt, "host"), expected));
+    let wrong: Vec<_> = outcomes.filter(|(_, outcome, expected)| outcome != *expected).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn an_engine_that_only_matches_opens_no_file() {
+    let place = Place::new();
+    for (attempt, expected) in
+        [("nothing", "done"), ("write-scratch", "SIGSYS"), ("read-file", "SIGSYS"), ("large-memory", "ENOMEM")]
+    {
+        assert_eq!(place.jailbreak(attempt, "match"), expected, "{attempt}");
+    }
+}
+
 /// The deployed image's case: there is nobody to become, and `identity` changes nothing.
 #[test]
 fn the_whole_jail_holds_for_workers_of_a_host_that_is_not_root() {

@@ -1,7 +1,7 @@
-//! `lazaret-jailbreak SCRATCH_DIR ATTEMPT whole|STEP,STEP|none`: a worker that turned against its host tries one thing.
+//! `lazaret-jailbreak SCRATCH_DIR ATTEMPT whole|match|STEP,STEP|none|host`: a worker that turned against its host tries one thing.
 //!
-//! For the tests. It enters exactly the jail that a worker enters, or some steps of it, and prints what became of the attempt:
-//! `done`, an error's name, or the signal that ended the worker. It needs nothing but what it destroys itself; still, run it where
+//! For the tests. It enters exactly the jail that a worker enters, or some steps of it, or the host's, and prints what became of
+//! the attempt: `done`, an error's name, or the signal that ended the process. It needs nothing but what it destroys itself; still, run it where
 //! it may succeed: with `none` it does.
 
 mod attempts;
@@ -23,7 +23,7 @@ const LIMITS: &str = r#"{"maxMemberBytes":1048576,"memoryBytes":268435456}"#;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [scratch, attempt, steps] = &arguments[..] else {
-        eprintln!("usage: lazaret-jailbreak SCRATCH_DIR ATTEMPT whole|STEP,STEP|none");
+        eprintln!("usage: lazaret-jailbreak SCRATCH_DIR ATTEMPT whole|match|STEP,STEP|none|host");
         return ExitCode::FAILURE;
     };
     match run(Path::new(scratch), attempt, steps) {
@@ -44,21 +44,20 @@ fn run(scratch: &Path, attempt: &str, steps: &str) -> Result<String, Box<dyn Err
     let scratch = Scratch::claim(scratch, available.identity())?;
     let directory = scratch.worker(0)?;
     let world = World::prepare(&scratch, &directory, available.identity())?;
-    let jail = Jail::prepare(available, &Limits::from_json(LIMITS)?, Profile::Scan)?;
-    let only = match steps {
-        "whole" => None,
-        "none" => Some(Vec::new()),
-        steps => Some(steps.split(',').map(Step::of_worker).collect::<Option<Vec<_>>>().ok_or("no such step")?),
+    let profile = if steps == "match" { Profile::Match } else { Profile::Scan };
+    let jail = Jail::prepare(available, &Limits::from_json(LIMITS)?, profile)?;
+    let is_host = steps == "host";
+    let steps = match steps {
+        "whole" | "match" => {
+            jail.enter_host(scratch.path())?;
+            Step::WORKER.to_vec()
+        }
+        "none" | "host" => Vec::new(),
+        steps => steps.split(',').map(Step::of_worker).collect::<Option<Vec<_>>>().ok_or("no such step")?,
     };
-    if only.is_none() {
-        jail.enter_host(scratch.path())?;
-    }
     let (ours, theirs) = socket::pair()?;
     let worker = jail.fork(theirs, &directory, |socket| {
-        let entered = match &only {
-            None => jail.enter(),
-            Some(steps) => jail.enter_only(steps),
-        };
+        let entered = if is_host { jail.enter_host(scratch.path()) } else { jail.enter_only(&steps) };
         let outcome = match entered {
             Ok(()) => attempts::outcome(&attempt(&world)),
             Err(error) => error.to_string(),
