@@ -39,6 +39,9 @@ pub struct ScanArgs {
     /// The directory with the definitions [default: /var/lib/clamav, if it has any]
     #[arg(long, env = "LAZARET_DEFINITIONS_DIR", value_name = "DIR", hide_env_values = true)]
     pub definitions: Option<PathBuf>,
+    /// Your own YARA rules, for a second engine: lazaret-yara beside lazaret-engine
+    #[arg(long, env = "LAZARET_RULES_DIR", value_name = "DIR", hide_env_values = true)]
+    pub rules: Option<PathBuf>,
     /// The engine's program [default: lazaret-engine beside lazaret]
     #[arg(long, env = "LAZARET_ENGINE", value_name = "PATH", hide_env_values = true)]
     pub engine: Option<PathBuf>,
@@ -90,6 +93,7 @@ pub async fn run(
         workers,
         scan: Duration::from_secs(args.scan_seconds),
         cache: !args.no_cache,
+        rules: args.rules.clone().filter(|rules| !rules.as_os_str().is_empty()),
     };
     let engine = tokio::select! {
         engine = LocalEngine::start(options) => engine?,

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use lazaret_agent::config::EngineSettings;
+use lazaret_agent::config::{EngineSettings, RulesSettings};
 use lazaret_agent::engine::EngineScanner;
+use lazaret_agent::rules::{self, Rules, RulesScanner};
 use lazaret_agent::{CachingScanner, Scanner};
 use tempfile::TempDir;
 
 /// The engine's program, installed beside this one.
 const ENGINE: &str = "lazaret-engine";
+/// Of the owner's rules, beside the engine's.
+const RULES_ENGINE: &str = "lazaret-yara";
 /// Where freshclam puts definitions on most systems.
 const SYSTEM_DEFINITIONS: &str = "/var/lib/clamav";
 /// What freshclam puts there.
@@ -37,12 +40,15 @@ pub struct EngineOptions {
     pub scan: Duration,
     /// Remembers verdicts of the same bytes.
     pub cache: bool,
+    /// The owner's own rules, in a directory.
+    pub rules: Option<PathBuf>,
 }
 
 /// An engine that is ready. [`Self::end`] leaves nothing of it; dropped, it is killed.
 pub struct LocalEngine {
     pub scanner: Arc<dyn Scanner>,
     engine: Arc<EngineScanner>,
+    rules: Option<Arc<Rules>>,
     scratch: TempDir,
 }
 
@@ -57,12 +63,15 @@ impl LocalEngine {
         std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o711)).context("the scratch directory")?;
         let engine = EngineScanner::start(&settings, &definitions, scratch.path(), options.workers).await?;
         let engine = Arc::new(engine);
-        let scanner: Arc<dyn Scanner> = if options.cache {
-            Arc::new(CachingScanner::new(engine.clone(), CACHE_ENTRIES, settings.digest()))
-        } else {
-            engine.clone()
+        let rules = start_rules(options.rules, &settings, scratch.path(), options.workers).await?;
+        let mut scanner: Arc<dyn Scanner> = match &rules {
+            Some(rules) => Arc::new(RulesScanner::new(Arc::clone(&engine), Arc::clone(rules))),
+            None => engine.clone(),
         };
-        Ok(Self { scanner, engine, scratch })
+        if options.cache {
+            scanner = Arc::new(CachingScanner::new(scanner, CACHE_ENTRIES, settings.digest()));
+        }
+        Ok(Self { scanner, engine, rules, scratch })
     }
 
     /// Where files wait that are too large for memory.
@@ -80,7 +89,24 @@ impl LocalEngine {
 
     pub async fn end(self) {
         self.engine.shutdown(END).await;
+        if let Some(rules) = self.rules {
+            rules.shutdown(END).await;
+        }
     }
+}
+
+async fn start_rules(
+    directory: Option<PathBuf>,
+    engine: &EngineSettings,
+    scratch: &Path,
+    workers: usize,
+) -> anyhow::Result<Option<Arc<Rules>>> {
+    let Some(named) = directory else { return Ok(None) };
+    let directory = std::fs::canonicalize(&named).with_context(|| format!("the rules in `{}`", named.display()))?;
+    let settings = RulesSettings { program: engine.program.with_file_name(RULES_ENGINE), directory: Some(directory) };
+    let rules = rules::start(&settings, engine, None, scratch, workers).await?;
+    let Some(rules) = rules else { bail!("there are no rules (*.yar, *.yara) in `{}`", named.display()) };
+    Ok(Some(Arc::new(rules)))
 }
 
 fn find_engine(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
@@ -150,6 +176,7 @@ mod tests {
             workers: 1,
             scan: Duration::from_secs(1),
             cache: true,
+            rules: None,
         };
         let error = LocalEngine::start(options).await.err().expect("no engine").to_string();
         assert!(error.contains("/nonexistent/engine") && error.contains("--engine PATH"), "{error}");

@@ -51,6 +51,7 @@ const LICENCES: &[&str] = &[
     "0BSD",
     "BSL-1.0",
     "CC0-1.0",
+    "bzip2-1.0.6", // BSD's, with the wish to be named
 ];
 
 /// Licences of what may be linked with libclamav (GPL-2.0 only): all of the above but Apache-2.0 alone, and GPL-2.0 itself.

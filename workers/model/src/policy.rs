@@ -10,8 +10,9 @@ use crate::quarantine::quarantine_key;
 use crate::tags::TagKeys;
 use crate::verdict::{Finding, SkippedReason, UnscannableReason, Verdict};
 
-/// The largest object that libclamav takes: 2 GiB - 3 bytes (its `fmap` is an int wide).
-pub const ENGINE_MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024 - 3;
+/// Objects above this are not fetched unless a policy says so: this, and what it unpacks to, fits an agent's disk of 40 GiB. Above
+/// 2 GiB the engine reads containers member by member, and calls nothing else clean.
+pub const DEFAULT_MAX_BYTES: u64 = 16 << 30;
 
 /// Which verdicts are written to the object as tags. A tag is a billed PUT, most of what a scan costs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub struct Policy {
     pub include: Vec<String>,
     /// Keys that match one of these are not scanned; wins over `include`.
     pub skip: Vec<String>,
-    /// Objects above this are `Unscannable`. In bytes; never above [`ENGINE_MAX_BYTES`].
+    /// Objects above this are `Unscannable`. In bytes; by default [`DEFAULT_MAX_BYTES`].
     pub max_bytes: u64,
     /// Signatures that the owner accepts: findings of these alone make an `InfectedAllowed`.
     pub allow: Vec<String>,
@@ -58,7 +59,7 @@ impl Default for Policy {
             infected: InfectedAction::Move,
             include: Vec::new(),
             skip: Vec::new(),
-            max_bytes: ENGINE_MAX_BYTES,
+            max_bytes: DEFAULT_MAX_BYTES,
             allow: Vec::new(),
         }
     }
@@ -75,7 +76,7 @@ impl Policy {
         if object.storage_class.is_archived() {
             return Some(Verdict::Skipped { reason: SkippedReason::Archived });
         }
-        let limit = self.max_bytes.min(ENGINE_MAX_BYTES);
+        let limit = self.max_bytes;
         (object.size > limit).then(|| Verdict::Unscannable {
             reason: UnscannableReason::TooLarge,
             detail: format!("{} bytes, the limit is {limit}", object.size),
@@ -186,10 +187,10 @@ mod tests {
 
     #[test]
     fn too_large_and_archived_objects_are_never_fetched() {
-        let policy = Policy { max_bytes: u64::MAX, ..Policy::default() };
-        let large = policy.verdict_before_fetch(&object("k", ENGINE_MAX_BYTES + 1));
+        let policy = Policy::default();
+        let large = policy.verdict_before_fetch(&object("k", DEFAULT_MAX_BYTES + 1));
         assert!(matches!(large, Some(Verdict::Unscannable { reason: UnscannableReason::TooLarge, .. })));
-        assert_eq!(policy.verdict_before_fetch(&object("k", ENGINE_MAX_BYTES)), None);
+        assert_eq!(policy.verdict_before_fetch(&object("k", DEFAULT_MAX_BYTES)), None);
         let archived = ObjectRef { storage_class: StorageClass("DEEP_ARCHIVE".into()), ..object("k", 1) };
         assert_eq!(policy.verdict_before_fetch(&archived), Some(Verdict::Skipped { reason: SkippedReason::Archived }));
     }
