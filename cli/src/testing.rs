@@ -81,6 +81,7 @@ impl Lab {
 pub struct WordScanner {
     /// Gone for good from this scan on (from 0).
     pub gone_from: Option<u64>,
+    pub never_answers: bool,
     pub scans: AtomicU64,
 }
 
@@ -90,6 +91,9 @@ impl Scanner for WordScanner {
         let number = self.scans.fetch_add(1, Ordering::SeqCst);
         if self.gone_from.is_some_and(|from| number >= from) {
             return Err(EngineGone("it was killed too often".into()));
+        }
+        if self.never_answers {
+            std::future::pending::<()>().await;
         }
         let mut text = Vec::new();
         File::from(content.file).read_to_end(&mut text).expect("a readable file");

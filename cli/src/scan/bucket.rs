@@ -262,6 +262,19 @@ mod tests {
         assert_eq!((inner.calls("tags_at"), run.tally.outcome().code()), (0, 0));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_listing_waits_for_the_engine() {
+        let store = FakeStore::new().with_bucket("goods");
+        for number in 0..10_000 {
+            store.insert("goods", &format!("{number:05}"), "plain");
+        }
+        store.set_page_keys("goods", 100);
+        let scanning = scan(store.clone(), "goods", WordScanner { never_answers: true, ..WordScanner::default() });
+        assert!(tokio::time::timeout(Duration::from_secs(60), scanning).await.is_err());
+        // what is in hand, in the queue and on the way to it, and two pages ahead
+        assert!(store.calls("list_page") < 50, "{} of 100 pages were listed", store.calls("list_page"));
+    }
+
     #[tokio::test]
     async fn an_engine_that_is_gone_ends_the_scan_of_any_bucket() {
         let store = FakeStore::new().with_bucket("goods");

@@ -5,7 +5,7 @@ mod sample;
 
 use lazaret_model::{Action, ActionKind, ActionOutcome, Verdict};
 use lazaret_report::{Aggregator, Page, summarise};
-use sample::{HOSTILE_KEYS, moment, plan, row, verdict};
+use sample::{HOSTILE_KEYS, infected, moment, plan, row, scanned, verdict};
 
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -23,6 +23,8 @@ fn main() -> std::io::Result<()> {
             row.action = Some(Action { kind: to, outcome: if number == 6 { failed } else { ActionOutcome::Done } });
         }
     }
+    rows.push(scanned("clean, and noted <b>", Verdict::Clean, &["office_macro", "<i>second</i>"]));
+    rows.push(scanned("infected, and noted", infected(&["Eicar-Test-Signature"]), &["office_macro"]));
     rows.extend((0..findings * 9).map(|number| row(&format!("clean/{number}"), Verdict::Clean)));
 
     let mut page = Page::default();

@@ -3,8 +3,9 @@
 mod sample;
 
 use lazaret_model::{Action, ActionKind, ActionOutcome, ResultRow, Summary};
+use lazaret_model::{Evidence, Verdict};
 use lazaret_report::{Aggregator, CsvReport, JsonReport, Page, ReportDocument, ReportRow, summarise};
-use sample::{HOSTILE_KEYS, infected, moment, plan, row, verdict};
+use sample::{HOSTILE_KEYS, infected, moment, plan, row, scanned, verdict};
 
 fn rows() -> Vec<ResultRow> {
     HOSTILE_KEYS.iter().enumerate().map(|(number, key)| row(key, verdict(number))).collect()
@@ -156,4 +157,49 @@ fn a_failed_action_reads_as_one_in_every_document() {
     report.row(&failed).expect("a vector");
     report.finish().expect("a vector");
     assert!(String::from_utf8(csv).expect("UTF-8").contains("Move,failed: access denied"));
+}
+
+#[test]
+fn what_a_verdict_rests_on_and_what_was_noted_is_in_every_document() {
+    let mut rows = vec![
+        scanned("noted", Verdict::Clean, &["=rule"]),
+        scanned("bad", infected(&["x"]), &[]),
+        scanned("plain and clean", Verdict::Clean, &[]),
+        row("old part", Verdict::Clean),
+    ];
+    rows[2].evidence.cached = true;
+    rows[1].evidence = Evidence { definitions_age_seconds: Some(9_000), ..rows[1].evidence.clone() };
+    let summary = summary(&rows);
+    assert_eq!((summary.totals.cache_hits, summary.totals.noted), (1, 1));
+    let [used] = summary.definitions.as_slice() else { panic!("{:?}", summary.definitions) };
+    assert_eq!((used.objects, used.oldest_age_seconds), (3, Some(9_000)));
+
+    let mut json = JsonReport::begin(Vec::new(), &summary).expect("a vector");
+    let mut bytes = Vec::new();
+    let mut csv = CsvReport::begin(&mut bytes).expect("a vector");
+    let mut page = Page::default();
+    for row in &rows {
+        json.row(row).expect("a vector");
+        csv.row(row).expect("a vector");
+        page.row(row);
+    }
+    csv.finish().expect("a vector");
+    let document: ReportDocument = serde_json::from_slice(&json.finish().expect("a vector")).expect("a document");
+    assert_eq!(document.rows[0].definitions.as_deref(), Some("daily-27456-8f14e45f"));
+    assert_eq!((document.rows[0].notes.len(), document.rows[0].sha256.as_deref()), (1, Some("00ff")));
+    assert_eq!((&document.rows[3].definitions, &document.rows[3].sha256), (&None, &None));
+
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let head = reader.headers().expect("a head").clone();
+    let place = |name: &str| head.iter().position(|column| column == name).expect("a column");
+    let first = reader.records().next().expect("a row").expect("a row");
+    assert_eq!(first.get(place("definitions")), Some("daily-27456-8f14e45f"));
+    assert_eq!(first.get(place("notes")), Some("'=rule"), "not run as a formula");
+
+    let html = page.render(&summary).expect("a page");
+    assert!(html.contains("daily-27456-8f14e45f (3 objects, at most 2 h 30 min old)"), "{html}");
+    assert!(
+        html.contains("\"noted\"") && !html.contains("plain and clean"),
+        "a noted row has its place, another clean one has not"
+    );
 }

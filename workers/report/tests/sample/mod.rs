@@ -69,6 +69,20 @@ pub fn row(key: &str, verdict: Verdict) -> ResultRow {
     }
 }
 
+/// A row that was scanned, with a note of each of these rules.
+#[allow(dead_code, reason = "each test program uses a part of this")]
+pub fn scanned(key: &str, verdict: Verdict, notes: &[&str]) -> ResultRow {
+    let note = |rule: &&str| Finding { member: "<b>m</b>".into(), threat: (*rule).into(), engine: "yara".into() };
+    let evidence = Evidence {
+        definitions: Some("daily-27456-8f14e45f".into()),
+        definitions_age_seconds: Some(7_500),
+        sha256: Some("00ff".into()),
+        notes: notes.iter().map(note).collect(),
+        ..Evidence::default()
+    };
+    ResultRow { evidence, ..row(key, verdict) }
+}
+
 pub fn infected(threats: &[&str]) -> Verdict {
     let finding = |threat: &&str| Finding {
         member: "archive.zip/<b>inner</b>.exe".into(),
