@@ -96,8 +96,10 @@ pub async fn run(
         rules: args.rules.clone().filter(|rules| !rules.as_os_str().is_empty()),
     };
     let engine = tokio::select! {
-        engine = LocalEngine::start(options) => engine?,
+        // polled first, it is heard before there is a process to be ended
+        biased;
         () = &mut interrupt => return Ok(Outcome::Interrupted),
+        engine = LocalEngine::start(options) => engine?,
     };
     let scanning = Scanning {
         scanner: Arc::clone(&engine.scanner),

@@ -1,6 +1,7 @@
 //! The engine on this machine, from its start to its end.
 
 use std::fs::Permissions;
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,9 @@ const EXTENSIONS: &[&str] = &["cvd", "cld", "cud"];
 const CACHE_ENTRIES: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 /// An engine in the middle of a scan may be killed.
 const END: Duration = Duration::from_secs(2);
+/// A process that was told to end is gone within a tick or two; until then it may make new files.
+const REMOVALS: u32 = 50;
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(20);
 /// Definitions that are older are worth a warning: what spread this week is not in them.
 const OLD_SECONDS: u64 = 7 * 24 * 3600;
 
@@ -49,7 +53,7 @@ pub struct LocalEngine {
     pub scanner: Arc<dyn Scanner>,
     engine: Arc<EngineScanner>,
     rules: Option<Arc<Rules>>,
-    scratch: TempDir,
+    scratch: Scratch,
 }
 
 impl LocalEngine {
@@ -58,9 +62,7 @@ impl LocalEngine {
     pub async fn start(options: EngineOptions) -> anyhow::Result<Self> {
         let definitions = find_definitions(options.definitions, Path::new(SYSTEM_DEFINITIONS))?;
         let settings = EngineSettings::new(find_engine(options.engine)?, options.scan);
-        let scratch = tempfile::Builder::new().prefix("lazaret-scan-").tempdir().context("a scratch directory")?;
-        // the engine may be another user, who must get through to the directory in it that is his
-        std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o711)).context("the scratch directory")?;
+        let scratch = Scratch::new().context("a scratch directory")?;
         let engine = EngineScanner::start(&settings, &definitions, scratch.path(), options.workers).await?;
         let engine = Arc::new(engine);
         let rules = start_rules(options.rules, &settings, scratch.path(), options.workers).await?;
@@ -91,6 +93,33 @@ impl LocalEngine {
         self.engine.shutdown(END).await;
         if let Some(rules) = self.rules {
             rules.shutdown(END).await;
+        }
+    }
+}
+
+/// A directory that goes, whatever an engine does in it that is being killed.
+struct Scratch(TempDir);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("lazaret-scan-").tempdir()?;
+        // the engine may be another user, who must get through to the directory in it that is his
+        std::fs::set_permissions(directory.path(), Permissions::from_mode(0o711))?;
+        Ok(Self(directory))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        for _ in 0..REMOVALS {
+            match std::fs::remove_dir_all(self.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(BETWEEN_REMOVALS),
+                _ => return,
+            }
         }
     }
 }
