@@ -87,12 +87,16 @@ impl Layer {
 
     /// The paths of encrypted members.
     pub(crate) fn encrypted(&self, path: &str) -> Vec<String> {
-        // Within a program libclamav takes every `PK\x03\x04` for a zip; gzip's own code has three, gpg's and sqlite's one. What
-        // then would be larger, packed, than the program itself is code. A zip64 member has its size elsewhere.
-        let is_code = |member: &Member| {
-            is_program(&self.kind) && member.packed_bytes > self.bytes && member.packed_bytes != ZIP64_BYTES
+        // In anything that is no archive libclamav takes every `PK\x03\x04` for a zip; gzip's own code has three, a list of magic numbers
+        // has sixty. What then is larger, packed, than all there is, or has no name that a person could read, is none. An archive
+        // behind something else has an end record, by which the walker knows it.
+        let is_listed = is_listed(&self.kind);
+        let is_member = |member: &Member| {
+            let is_within = member.packed_bytes <= self.bytes || member.packed_bytes == ZIP64_BYTES;
+            let is_named = !member.name.is_empty() && !member.name.iter().any(u8::is_ascii_control);
+            is_listed || is_within && is_named
         };
-        let encrypted = self.members.iter().filter(|member| member.encrypted && !is_code(member));
+        let encrypted = self.members.iter().filter(|member| member.encrypted && is_member(member));
         encrypted.map(|member| member_path(path, &member.name)).collect()
     }
 
@@ -136,11 +140,6 @@ impl Layer {
 
 fn member_path(path: &str, name: &[u8]) -> String {
     join(path, &escape(name))
-}
-
-/// Whether this type is a program's, whose code may hold anything.
-fn is_program(kind: &str) -> bool {
-    ["CL_TYPE_MSEXE", "CL_TYPE_ELF", "CL_TYPE_MACHO"].iter().any(|program| kind.starts_with(program))
 }
 
 /// Whether libclamav lists the members of this type, so that the list can be held against what it entered.

@@ -116,6 +116,17 @@ async fn a_program_whose_code_looks_like_a_zip_is_clean() {
 }
 
 #[tokio::test]
+async fn a_list_of_magic_numbers_is_clean() {
+    let test = TestEngine::start().await;
+    // As in /usr/share/mime/mime.cache and in osslsigncode: what libclamav reads from it is "encrypted".
+    let list = [&b"text\0PK\x03\x04mimetypeapplication/vnd.oasis.opendocument.chart\0"[..]; 30].concat();
+    let code = [&b"\x7fELF\x02\x01\x01"[..], &[0; 200], b"PK\x03\x04", &[0xff; 4], &[0x11], &[0; 60]].concat();
+    for content in [list, code] {
+        assert_eq!(test.scan(&content).await, ScanVerdict::Clean);
+    }
+}
+
+#[tokio::test]
 async fn a_text_that_quotes_eicar_is_clean() {
     let test = TestEngine::start().await;
     let quote = [b"This is the test file: ".as_slice(), &eicar()].concat();
