@@ -10,6 +10,7 @@ use lazaret_engine_protocol::{Content, FailureReason, Limits, ScanRequest, ScanV
 
 use crate::definitions::fingerprint;
 use crate::examination::{Bench, Examination};
+use crate::huge_pages;
 use crate::libclamav::{self, Engine};
 use crate::part::Part;
 use crate::warm_up;
@@ -30,6 +31,8 @@ impl ClamAv {
     pub fn load(arguments: &Arguments) -> Result<Self, String> {
         let fingerprint = fingerprint(&arguments.definitions).map_err(|error| error.to_string())?;
         let engine = Engine::load(&arguments.definitions, &arguments.limits).map_err(|error| error.to_string())?;
+        let huge_bytes = huge_pages::collapse();
+        eprintln!("{} MiB are on huge pages", huge_bytes >> 20);
         let (limits, scan_limit) = (arguments.limits, arguments.scan_limit);
         Ok(Self { engine, fingerprint, limits, scan_limit, scratch: arguments.scratch.clone() })
     }

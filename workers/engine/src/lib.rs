@@ -17,6 +17,7 @@ pub mod bundle;
 pub mod definitions;
 pub mod examination;
 pub mod findings;
+pub mod huge_pages;
 pub mod layer;
 pub mod libclamav;
 pub mod meter;
