@@ -225,6 +225,26 @@ async fn a_bomb_like_42_zip_is_stopped_by_the_defaults() {
 }
 
 #[tokio::test]
+async fn a_regular_expression_at_its_worst_is_bounded() {
+    let signatures: String = (0..20)
+        .map(|index| {
+            format!("Lazaret.Test.Regex-{index};Engine:81-255,Target:0;0&1;6c617a61726574;0/(a+)+[b-d{index}]$/\n")
+        })
+        .collect();
+    let test = TestEngine::with(|config| {
+        config.scan_seconds = 5;
+        fs::write(config.definitions.join("regex.ldb"), signatures).expect("written");
+    })
+    .await;
+    let content = [b"lazaret ".as_slice(), &vec![b'a'; 1 << 20]].concat();
+    let begun = Instant::now();
+    let verdict = test.scan(&content).await;
+    println!("1 MiB against (a+)+ twenty times: {verdict:?} after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert_eq!(test.scan(b"text").await, ScanVerdict::Clean, "the next file has a worker");
+}
+
+#[tokio::test]
 async fn formats_whose_end_nobody_knows_are_known_by_name() {
     let test = TestEngine::start().await;
     let mut clean = Vec::new();

@@ -22,7 +22,7 @@ use lazaret_engine_host::mapping::Mapping;
 /// The limits: generous, since what they stop is never called clean, and time is bounded from outside. The first line of defence are
 /// our own ([`crate::meter`]). A limit that libclamav applies in silence is the file limit itself, so that nothing is left out that
 /// the file limit let in.
-fn limits(limits: &Limits) -> [(Field, u64); 15] {
+fn limits(limits: &Limits) -> [(Field, u64); 17] {
     // Normalised forms of the same bytes count as well. Above 100 it refuses.
     let recursion = (u64::from(limits.max_depth) * 2 + 8).min(100);
     [
@@ -44,6 +44,10 @@ fn limits(limits: &Limits) -> [(Field, u64); 15] {
         (Field::CL_ENGINE_MAX_ICONSPE, 10_000),       // of a program; the default is 100
         (Field::CL_ENGINE_MAX_RECHWP3, 1_000),        // within a Hangul document; the default is 16
         (Field::CL_ENGINE_PCRE_MAX_FILESIZE, MAX_FILE_BYTES),
+        // Steps of one regular expression; a hundred times and fifty times the defaults, about a second. Beyond them it counts as no
+        // match: the one silent limit that stays, since without it a single expression could take all of a file's time.
+        (Field::CL_ENGINE_PCRE_MATCH_LIMIT, 10_000_000),
+        (Field::CL_ENGINE_PCRE_RECMATCH_LIMIT, 100_000),
     ]
 }
 
