@@ -136,3 +136,14 @@ test-e2e: ## whole jobs on the local cloud, started once
 	. $(LOCAL)/env
 	AWS_REGION=us-east-1 LAZARET_TEST_ENDPOINT="$$AWS_ENDPOINT_URL" cargo test --workspace --locked --test ports
 	cargo test --workspace --locked $(addprefix --test ,$(E2E)) -- --test-threads=1 --nocapture
+
+# ---- measuring ----
+
+BENCH_RUNS ?= 5
+
+.PHONY: bench-engine
+bench-engine: setup ## the jail beside plain libclamav, with a set of 6.6 million signatures: see bench/README.md
+	cargo build --workspace --locked --bins
+	cargo build --workspace --locked --example bench
+	test -d $(LOCAL)/bench-definitions || $(PYTHON) bench/engine/make-definitions $(LOCAL)/bench-definitions
+	$(PROGRAMS)/examples/bench $(LOCAL)/bench-definitions $(PROGRAMS)/lazaret-engine $(BENCH_RUNS)

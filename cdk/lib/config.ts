@@ -98,6 +98,13 @@ export interface Settings {
    * @default 100000 - 20 MB of an agent's memory
    */
   readonly verdictCacheEntries: number;
+  /** Limits of one scan as JSON, `{"maxMembers":10000}`: see docs/limits.md. @default {} - the engine's own */
+  readonly engineLimits: string;
+  /**
+   * Steps of the jail to do without where the kernel lacks them: `landlock`, with commas between several. See docs/sandbox.md.
+   * @default '' - a step that is missing is an error at an agent's start
+   */
+  readonly jailAllowMissing: string;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   readonly network: NetworkSettings;
@@ -142,6 +149,8 @@ export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
   definitionsPollSeconds: 300,
   definitionsMaxAgeSeconds: 7 * 24 * 3600,
   verdictCacheEntries: 100_000,
+  engineLimits: '{}',
+  jailAllowMissing: '',
   network: { subnetIds: [], assignPublicIp: true },
   functionsDir: FUNCTIONS_DIR,
   // as workers/agent/Dockerfile lays them out
@@ -205,6 +214,8 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     definitionsPollSeconds: context.number('definitionsPollSeconds', defaults.definitionsPollSeconds),
     definitionsMaxAgeSeconds: context.numberOrZero('definitionsMaxAgeSeconds', defaults.definitionsMaxAgeSeconds),
     verdictCacheEntries: context.numberOrZero('verdictCacheEntries', defaults.verdictCacheEntries),
+    engineLimits: context.text('engineLimits', defaults.engineLimits),
+    jailAllowMissing: context.text('jailAllowMissing', defaults.jailAllowMissing),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),
