@@ -32,7 +32,7 @@ export class AgentTask extends Construct {
         LAZARET_DEFINITIONS_MAX_AGE_SECONDS: String(settings.definitionsMaxAgeSeconds),
         LAZARET_VERDICT_CACHE_ENTRIES: String(settings.verdictCacheEntries),
         LAZARET_ENGINE_LIMITS: settings.engineLimits,
-        LAZARET_JAIL_ALLOW_MISSING: settings.jailAllowMissing,
+        ...(settings.jailAllowMissing === '' ? {} : { LAZARET_JAIL_ALLOW_MISSING: settings.jailAllowMissing }),
         LAZARET_SCRATCH_DIR: scratchDir,
         LAZARET_SCAN_WORKERS: String(settings.scanWorkers),
         LAZARET_SCAN_SECONDS: String(settings.scanSeconds),
