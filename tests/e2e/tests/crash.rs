@@ -111,21 +111,31 @@ async fn an_agent_killed_after_its_last_verdict_leaves_no_infected_object_where_
     let bucket = "e2e-crash-last";
     cloud.fresh_bucket(bucket, true).await.expect("a bucket");
     let specimens: Vec<_> =
-        (0..150).map(|n| Specimen::new(format!("{n:03}.com"), corpus::eicar(), Expected::Infected)).collect();
+        (0..200).map(|n| Specimen::new(format!("{n:03}.com"), corpus::eicar(), Expected::Infected)).collect();
     cloud.fill(bucket, &specimens).await.expect("filled");
 
     let job_id = cli::start_job(&[bucket], &[]).await.expect("started");
     let job: JobId = job_id.parse().expect("an id");
-    until("the part", || async {
-        let parts = cloud.keys(&cloud.results_bucket, &layout::parts_prefix(&job)).await.expect("a listing");
-        (!parts.is_empty()).then_some(())
+    let moved =
+        || async { cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing").len() };
+    // it stands still while it is looked at, and runs for the milliseconds between two looks: a move is four calls to S3, so
+    // that all of them are no matter of milliseconds
+    let agents = until("the first moves", || async {
+        let mut agents = workers::of_job(&job_id, "lazaret-agent");
+        agents.retain(|agent| workers::freeze(*agent).is_ok());
+        if moved().await > 0 {
+            return Some(agents);
+        }
+        agents.into_iter().for_each(|agent| workers::thaw(agent).expect("it stood still"));
+        None
     })
     .await;
-    for agent in workers::of_job(&job_id, "lazaret-agent") {
-        workers::kill(agent).expect("killed");
-    }
-    let moved = cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing").len();
+    let parts = cloud.keys(&cloud.results_bucket, &layout::parts_prefix(&job)).await.expect("a listing");
+    assert_eq!((parts.len(), agents.len()), (1, 1), "one packet, recorded by an agent that is there");
+    workers::kill(agents[0]).expect("killed");
+    let moved = moved().await;
     assert!(moved < specimens.len(), "the agent was too fast for this test: it had moved everything");
+    println!("killed after {moved} of {} moves", specimens.len());
 
     assert_complete(&cloud, &job_id, bucket, &specimens).await;
 }
