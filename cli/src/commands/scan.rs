@@ -102,7 +102,7 @@ pub async fn run(
         engine = LocalEngine::start(options) => engine?,
     };
     let scanning = Scanning {
-        scanner: Arc::clone(&engine.scanner),
+        scanner: engine.scanner(),
         spool: Spool::new(engine.scratch().to_owned(), BYTES_IN_HAND),
         workers,
         max_file_bytes: args.max_file_bytes,

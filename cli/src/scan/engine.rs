@@ -2,7 +2,6 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,8 +11,8 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use lazaret_agent::config::{EngineSettings, RulesSettings};
 use lazaret_agent::engine::EngineScanner;
-use lazaret_agent::rules::{self, Rules, RulesScanner};
-use lazaret_agent::{CachingScanner, Scanner};
+use lazaret_agent::rules::{self, Rules};
+use lazaret_agent::{Layers, Scanner};
 use tempfile::TempDir;
 
 /// The engine's program, installed beside this one.
@@ -25,7 +24,7 @@ const SYSTEM_DEFINITIONS: &str = "/var/lib/clamav";
 /// What freshclam puts there.
 const EXTENSIONS: &[&str] = &["cvd", "cld", "cud"];
 /// Verdicts that are remembered: 20 MB. Trees have many copies.
-const CACHE_ENTRIES: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
+const CACHE_ENTRIES: usize = 100_000;
 /// An engine in the middle of a scan may be killed.
 const END: Duration = Duration::from_secs(2);
 /// A process that was told to end is gone within a tick or two; until then it may make new files.
@@ -50,9 +49,8 @@ pub struct EngineOptions {
 
 /// An engine that is ready. [`Self::end`] leaves nothing of it; dropped, it is killed.
 pub struct LocalEngine {
-    pub scanner: Arc<dyn Scanner>,
     engine: Arc<EngineScanner>,
-    rules: Option<Arc<Rules>>,
+    layers: Layers,
     scratch: Scratch,
 }
 
@@ -66,14 +64,13 @@ impl LocalEngine {
         let engine = EngineScanner::start(&settings, &definitions, scratch.path(), options.workers).await?;
         let engine = Arc::new(engine);
         let rules = start_rules(options.rules, &settings, scratch.path(), options.workers).await?;
-        let mut scanner: Arc<dyn Scanner> = match &rules {
-            Some(rules) => Arc::new(RulesScanner::new(Arc::clone(&engine), Arc::clone(rules))),
-            None => engine.clone(),
-        };
-        if options.cache {
-            scanner = Arc::new(CachingScanner::new(scanner, CACHE_ENTRIES, settings.digest()));
-        }
-        Ok(Self { scanner, engine, rules, scratch })
+        let cache_entries = if options.cache { CACHE_ENTRIES } else { 0 };
+        let layers = Layers::over(engine.clone(), rules, cache_entries, settings.digest());
+        Ok(Self { engine, layers, scratch })
+    }
+
+    pub fn scanner(&self) -> Arc<dyn Scanner> {
+        self.layers.scanner()
     }
 
     /// Where files wait that are too large for memory.
@@ -91,9 +88,7 @@ impl LocalEngine {
 
     pub async fn end(self) {
         self.engine.shutdown(END).await;
-        if let Some(rules) = self.rules {
-            rules.shutdown(END).await;
-        }
+        self.layers.shutdown(END).await;
     }
 }
 
@@ -129,13 +124,13 @@ async fn start_rules(
     engine: &EngineSettings,
     scratch: &Path,
     workers: usize,
-) -> anyhow::Result<Option<Arc<Rules>>> {
+) -> anyhow::Result<Option<Rules>> {
     let Some(named) = directory else { return Ok(None) };
     let directory = std::fs::canonicalize(&named).with_context(|| format!("the rules in `{}`", named.display()))?;
     let settings = RulesSettings { program: engine.program.with_file_name(RULES_ENGINE), directory: Some(directory) };
     let rules = rules::start(&settings, engine, None, scratch, workers).await?;
     let Some(rules) = rules else { bail!("there are no rules (*.yar, *.yara) in `{}`", named.display()) };
-    Ok(Some(Arc::new(rules)))
+    Ok(Some(rules))
 }
 
 fn find_engine(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {

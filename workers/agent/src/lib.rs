@@ -9,12 +9,14 @@
 //! * [`act`], [`uncover`], [`confirm`]: tags, quarantine and deletion, what comes up behind them, and the part once more.
 //! * [`engine`]: the engine's client as a [`Scanner`]; [`definitions`]: the newest published set in it, switched while it works;
 //!   [`rules`]: the owner's own, in a second engine; [`cache`]: what was said of the same bytes before.
+//! * [`assemble`]: all of these, one over the other, as the scanner that an agent has.
 //! * [`policies`], [`progress`], [`metrics`], [`retry`], [`config`]: what the verbs need.
 //!
 //! It parses no object: bytes go to the engine by file descriptor. It makes no row up: what an agent can't find out it gives
 //! back, and every step is safe to do twice.
 
 pub mod act;
+pub mod assemble;
 pub mod cache;
 pub mod config;
 pub mod confirm;
@@ -40,8 +42,9 @@ pub mod spool;
 mod testing;
 pub mod uncover;
 
-pub use cache::CachingScanner;
+pub use assemble::{Assembly, Layers};
 pub use config::{Config, Environment};
 pub use error::AgentError;
+pub use metrics::Metrics;
 pub use run::{Deps, run};
 pub use scan::{Content, EngineGone, Scanned, Scanner};
