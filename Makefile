@@ -78,9 +78,10 @@ demo: ## a whole job over two buckets of real files
 # ---- tests ----
 
 .PHONY: test
-test: ## lint, unit, contracts, CDK, local cloud, end to end
+test: ## lint, unit, contracts, second engine, CDK, local cloud, end to end
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory test-unit
+	$(MAKE) --no-print-directory test-yara
 	$(MAKE) --no-print-directory test-cdk
 	$(MAKE) --no-print-directory test-local
 	$(MAKE) --no-print-directory test-e2e
@@ -129,7 +130,7 @@ test-local: setup ## the patches of the local cloud
 	$(PYTHON) -m unittest discover --start-directory local/tests
 
 .PHONY: test-e2e
-test-e2e: ## whole jobs on the local cloud, started once
+test-e2e: yara ## whole jobs on the local cloud, started once
 	cargo test --workspace --no-run --locked $(addprefix --test ,ports $(E2E))
 	trap '$(MAKE) --no-print-directory local-down' EXIT
 	$(MAKE) --no-print-directory local-up

@@ -4,6 +4,7 @@
 //! * [`cloud`]: buckets and objects of the local cloud.
 //! * [`cli`]: `lazaret`, run as a person runs it.
 //! * [`check`]: holds a report against what was written down; [`leftovers`]: what a job left behind.
+//! * [`rules`]: rules of the owner's own.
 //! * [`workers`]: the processes of a job's tasks, to be killed.
 //!
 //! It needs a running local cloud (`make local-up`) and its variables (`.local/env`). It tests wiring and behaviour; what only
@@ -14,4 +15,5 @@ pub mod cli;
 pub mod cloud;
 pub mod corpus;
 pub mod leftovers;
+pub mod rules;
 pub mod workers;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use lazaret_e2e::cloud::Cloud;
 use lazaret_e2e::corpus::{self, Expected, Specimen};
-use lazaret_e2e::{check, cli};
+use lazaret_e2e::{check, cli, rules};
 use serde_json::{Value, json};
 
 const BUCKET: &str = "e2e-scan";
@@ -124,4 +124,50 @@ async fn a_prefix_is_scanned_alone_and_what_can_not_be_listed_is_no_success() {
     assert_eq!((nowhere.code, &line["result"], &line["reason"]), (2, &json!("Error"), &json!("fetch failed")));
     let denied = scan(&format!("s3://{denied}"), &[]).await;
     assert_eq!((denied.code, &lines(&denied)[0]["reason"]), (2, &json!("access denied")), "{}", denied.stderr);
+}
+
+#[tokio::test]
+async fn the_owners_rules_have_a_say_from_the_command_line_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let definitions = definitions(directory.path());
+    let (rules_directory, files) = (directory.path().join("rules"), directory.path().join("files"));
+    let version = rules::write(&rules_directory).expect("rules, and the engine for them");
+    std::fs::create_dir(&files).expect("made");
+    let secret = corpus::zip_of("folder/plans.txt", rules::SECRET, None).expect("a zip");
+    for (name, bytes) in [("a.zip", secret.as_slice()), ("b.txt", rules::DRAFT), ("c.txt", b"nothing")] {
+        std::fs::write(files.join(name), bytes).expect("written");
+    }
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let scan = async |more: &[&str]| {
+        let (files, definitions) = (text(&files), text(&definitions));
+        let mut arguments = vec!["scan", &files, "--json", "--definitions", &definitions];
+        arguments.extend(more);
+        cli::lazaret(&arguments).await.expect("runs")
+    };
+
+    let run = scan(&["--rules", &text(&rules_directory)]).await;
+    let mut scanned = lines(&run);
+    scanned.sort_by_key(|line| line["path"].to_string());
+    assert_eq!((run.code, scanned.len()), (1, 3), "{}", run.stderr);
+    let found = json!([{"member": "folder/plans.txt", "threat": "YARA.own.Secret", "engine": "yara"}]);
+    assert_eq!((&scanned[0]["result"], &scanned[0]["findings"]), (&json!("Infected"), &found), "{}", scanned[0]);
+    for line in &scanned {
+        let definitions = line["definitions"].as_str().expect("a version");
+        assert!(definitions.ends_with(&format!(", rules {version}")), "{definitions}");
+        assert_eq!(line["result"] == "Infected", *line == scanned[0], "{line}");
+    }
+
+    let run = scan(&[]).await;
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for line in lines(&run) {
+        assert_eq!(line["result"], "Clean", "{line}");
+        assert!(line["definitions"].as_str().is_some_and(|text| !text.contains("rules")), "{line}");
+    }
+    let run = scan(&["--rules", &text(&files)]).await;
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""), "rules that are not there are no reason to go without");
+    assert!(run.stderr.contains("there are no rules"), "{}", run.stderr);
+    std::fs::write(rules_directory.join("bad.yar"), "rule Bad { condition: nonsense }").expect("written");
+    let run = scan(&["--rules", &text(&rules_directory)]).await;
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""), "nor is one that does not compile");
+    assert!(run.stderr.contains("bad.yar"), "{}", run.stderr);
 }
