@@ -15,7 +15,7 @@ use lazaret_walker::{
 };
 
 use crate::bundle::Bundle;
-use crate::findings::Findings;
+use crate::findings::{Findings, Found};
 use crate::libclamav::Engine;
 use crate::meter::Meter;
 use crate::observation::{Healing, Observation};
@@ -23,7 +23,7 @@ use crate::part::Part;
 use crate::problem::{Problem, reason};
 use crate::spool::spool;
 use crate::verdict::{conclude, problems};
-use crate::watch::Watch;
+use crate::watch::{Copy, Watch};
 
 /// One window of what is too large for libclamav: a few seconds of matching each, so that the time can be watched.
 const WINDOW_BYTES: u64 = 256 << 20;
@@ -102,21 +102,41 @@ impl<'worker> Examination<'worker> {
             self.look_at_large(part, path, budget);
             return;
         }
-        let (observation, problems) = match self.scan(part, path) {
+        let Scanned { observation, problems, copies } = match self.scan(part, path) {
             Ok(scanned) => scanned,
             Err(problem) => return self.problem(problem),
         };
-        self.malware.append(observation.malware);
         for problem in problems {
             self.problem(problem);
         }
-        if observation.gaps.iter().any(|gap| gap.healing != Healing::Never) {
+        let is_named_by_walk = observation.is_named_by_walk();
+        let seen = observation.malware;
+        if is_named_by_walk || observation.gaps.iter().any(|gap| gap.healing == Healing::ByWalk) {
+            let before = std::mem::take(&mut self.malware);
             self.walk(part, path, budget);
+            let walked = std::mem::replace(&mut self.malware, before);
+            self.take(seen, walked, path);
+        } else {
+            self.malware.append(seen);
+        }
+        for Copy { path, file, bytes } in copies {
+            self.walk(Part::whole(&file, bytes), &path, budget);
         }
     }
 
+    /// Malware of one container, as libclamav saw it and as a walk did. The walk knows the members' names, so that what it found
+    /// stands for what libclamav found of the same signature in some member.
+    fn take(&mut self, seen: Findings, walked: Findings, path: &MemberPath) {
+        let is_known = |found: &Found| walked.kept().iter().any(|other| other.signature == found.signature);
+        for found in seen.kept().iter().filter(|found| found.member == path.as_str() || !is_known(found)) {
+            self.malware.add(found.clone());
+        }
+        self.malware.omitted += seen.omitted;
+        self.malware.append(walked);
+    }
+
     /// libclamav over it; what was seen, and what speaks against `Clean` whatever a walk finds.
-    fn scan(&mut self, part: Part<'_>, path: &MemberPath) -> Result<(Observation, Vec<Problem>), Problem> {
+    fn scan(&mut self, part: Part<'_>, path: &MemberPath) -> Result<Scanned, Problem> {
         let mapping = part.map().map_err(|error| Problem::Failed(format!("cannot map the file: {error}")))?;
         let mut watch = Watch {
             observation: Observation::at(path),
@@ -124,11 +144,13 @@ impl<'worker> Examination<'worker> {
             bundle: self.bundle.as_mut(),
             walk_limits: self.walk_limits,
             is_member: !path.is_root(),
+            scratch: self.bench.scratch,
+            copies: Vec::new(),
         };
         let outcome = self.bench.engine.scan(&mapping, &mut watch);
-        let observation = watch.observation;
+        let Watch { observation, copies, .. } = watch;
         let problems = problems(&outcome, &observation, part.bytes);
-        Ok((observation, problems))
+        Ok(Scanned { observation, problems, copies })
     }
 
     /// Every member of a container, each looked at in its turn.
@@ -163,7 +185,7 @@ impl<'worker> Examination<'worker> {
             let window = part.stretch(start, WINDOW_BYTES);
             match self.scan(window, path) {
                 // Whatever else it says is said of a piece that was cut out.
-                Ok((observation, _)) => self.malware.append(observation.malware),
+                Ok(Scanned { observation, .. }) => self.malware.append(observation.malware),
                 Err(problem) => return self.problem(problem),
             }
             seen = start + window.bytes;
@@ -178,6 +200,14 @@ impl<'worker> Examination<'worker> {
             self.problems.push(problem);
         }
     }
+}
+
+/// What libclamav made of one stretch.
+struct Scanned {
+    observation: Observation,
+    /// What speaks against `Clean` whatever a walk finds.
+    problems: Vec<Problem>,
+    copies: Vec<Copy>,
 }
 
 /// Takes the members of one container.

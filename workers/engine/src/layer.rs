@@ -25,6 +25,10 @@ pub(crate) struct Layer {
     /// The walker comes by this layer too: it and all around it are containers that it reads.
     pub(crate) walked: bool,
     pub(crate) bytes: u64,
+    /// How many members of each size the walker comes by here, which libclamav has not entered yet.
+    expected: HashMap<u64, u64>,
+    /// A zip lies in it as it is, so that its members may be taken for this layer's own.
+    pub(crate) hides_zip: bool,
     members: Vec<Member>,
     /// From base names to members that no layer has taken yet, in their order.
     waiting: HashMap<Vec<u8>, VecDeque<usize>>,
@@ -55,6 +59,25 @@ struct Member {
 impl Layer {
     pub(crate) fn new(kind: &[u8]) -> Self {
         Self { kind: String::from_utf8_lossy(kind).into_owned(), ..Self::default() }
+    }
+
+    /// The walker comes by members of these sizes.
+    pub(crate) fn expect(&mut self, member_bytes: Vec<u64>) {
+        for bytes in member_bytes.into_iter().filter(|bytes| *bytes > UNSCANNED_BYTES) {
+            *self.expected.entry(bytes).or_default() += 1;
+        }
+    }
+
+    /// libclamav entered a part of so many bytes.
+    pub(crate) fn entered(&mut self, bytes: u64) {
+        if let Some(count) = self.expected.get_mut(&bytes) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// How many members the walker comes by and libclamav did not.
+    pub(crate) fn missed(&self) -> u64 {
+        self.expected.values().sum()
     }
 
     /// The layer's index has this entry.
@@ -122,6 +145,11 @@ impl Layer {
             }
         };
         self.members.iter().filter_map(unread).collect()
+    }
+
+    /// An archive whose members libclamav lists, and the walker does not.
+    pub(crate) fn is_listed_by_libclamav_alone(&self) -> bool {
+        ["_7Z", "_RAR", "_MSCAB"].iter().any(|part| self.kind.contains(part))
     }
 
     /// Whether libclamav takes the layer for that container, so that it unpacks it.

@@ -41,6 +41,8 @@ pub struct Observation {
     pub warnings: Vec<String>,
     /// At least one layer was entered: libclamav looked at the bytes.
     pub entered: bool,
+    /// The walker reads what is scanned.
+    root_is_walked: bool,
     unbalanced: bool,
 }
 
@@ -56,8 +58,6 @@ pub struct Gap {
 pub enum Healing {
     /// A walk from the top comes by it: what that finds stands in for the gap.
     ByWalk,
-    /// As above; but if no walk comes by it, it is no gap: libclamav reads it in its own way.
-    WorthAWalk,
     Never,
 }
 
@@ -83,6 +83,9 @@ impl Observation {
             (Some(name), Some(parent)) => parent.visit(name, bytes),
             _ => None,
         };
+        if let Some(parent) = above.last_mut() {
+            parent.entered(bytes);
+        }
         layer.name = match (full_name, name) {
             (Some(full_name), _) => Some(full_name),
             (None, Some(name)) if !is_made_up(name) => Some(name.to_owned()),
@@ -94,15 +97,56 @@ impl Observation {
         layer.normalised = normalised;
     }
 
-    /// The walker takes the layer on top for this container; `None` if for none. Whether it is worth a look at its wholeness.
-    pub fn recognise(&mut self, kind: Option<Kind>) {
+    /// The walker takes the layer on top for this container; `None` if for none. Whether it must be walked from a copy: libclamav does
+    /// not read it, and no walk from the top comes by it.
+    pub fn recognise(&mut self, kind: Option<Kind>) -> bool {
         let parent_is_walked = self.layers.iter().rev().nth(1).is_none_or(|parent| parent.walked);
-        let Some(layer) = self.layers.last_mut() else { return };
+        let Some(layer) = self.layers.last_mut() else { return false };
         layer.walked = kind.is_some() && parent_is_walked && !layer.normalised;
-        let Some(kind) = kind.filter(|kind| !layer.is_read_as(*kind)) else { return };
-        // A zip behind something else, or a container that libclamav takes for text; it finds some members as it goes through the bytes.
-        let healing = if kind == Kind::Zstd { Healing::ByWalk } else { Healing::WorthAWalk };
-        self.gap(UnscannableReason::Unsupported, &format!("{kind:?}, which libclamav does not read"), healing);
+        let Some(kind) = kind.filter(|kind| !layer.is_read_as(*kind)) else { return false };
+        if !layer.walked {
+            return true;
+        }
+        // A zip behind something else, or a container that libclamav does not know.
+        self.gap(UnscannableReason::Unsupported, &format!("{kind:?}, which libclamav does not read"), Healing::ByWalk);
+        false
+    }
+
+    /// The layer on top was copied, and is walked by itself.
+    pub fn set_aside(&mut self) {
+        if let Some(layer) = self.layers.last_mut() {
+            layer.walked = true;
+        }
+    }
+
+    /// The walker comes by members of these sizes in the container on top.
+    pub fn expect(&mut self, member_bytes: Vec<u64>) {
+        if let Some(layer) = self.layers.last_mut() {
+            layer.expect(member_bytes);
+        }
+    }
+
+    /// The layer on top is an archive that only libclamav reads, and a zip lies in it as it is: what libclamav says of members may
+    /// be said of the zip's.
+    pub fn hides_zip(&mut self) {
+        if let Some(layer) = self.layers.last_mut() {
+            layer.hides_zip = true;
+        }
+    }
+
+    /// libclamav's type of the layer on top is that of an archive whose members it lists, and which the walker does not know.
+    pub fn is_listed_by_libclamav_alone(&self) -> bool {
+        self.layers.last().is_some_and(Layer::is_listed_by_libclamav_alone)
+    }
+
+    /// The layer on top is of a format that nobody here reads.
+    pub fn foreign(&mut self, format: &str) {
+        self.gap(UnscannableReason::Unsupported, &format!("{format}, which is not supported"), Healing::Never);
+    }
+
+    /// What libclamav found lies in members of a container that the walker reads too, and whose names it knows better.
+    pub fn is_named_by_walk(&self) -> bool {
+        self.root_is_walked && self.malware.kept().iter().any(|found| found.member != self.root.as_str())
     }
 
     /// The container on top is not whole.
@@ -134,11 +178,7 @@ impl Observation {
 
     fn gap(&mut self, reason: UnscannableReason, text: &str, healing: Healing) {
         let walked = self.layers.last().is_some_and(|layer| layer.walked);
-        let healing = match healing {
-            Healing::ByWalk if !walked => Healing::Never,
-            Healing::WorthAWalk if !walked => return,
-            healing => healing,
-        };
+        let healing = if walked { healing } else { Healing::Never };
         let path = self.path();
         keep(&mut self.gaps, Gap { problem: Problem::unread(reason, &path, text), healing });
     }
@@ -179,8 +219,18 @@ impl Observation {
                 keep(&mut self.encrypted, encrypted);
             }
         }
+        if self.layers.is_empty() {
+            self.root_is_walked = layer.walked;
+        }
         let healing = if layer.walked { Healing::ByWalk } else { Healing::Never };
-        for gap in layer.gaps(&path) {
+        let mut gaps = layer.gaps(&path);
+        if layer.missed() > 0 {
+            gaps.push(format!("{}: {} members not read by libclamav", shown(&path), layer.missed()));
+        }
+        if layer.hides_zip {
+            gaps.push(format!("{}: a zip within it hides which members were read", shown(&path)));
+        }
+        for gap in gaps {
             let problem = Problem::Unscannable(UnscannableReason::Incomplete, gap);
             keep(&mut self.gaps, Gap { problem, healing });
         }
@@ -208,6 +258,10 @@ impl Observation {
             name::join(&path, layer.name.as_deref().unwrap_or(EMBEDDED))
         })
     }
+}
+
+fn shown(path: &str) -> &str {
+    if path.is_empty() { "the container" } else { path }
 }
 
 fn keep<T>(list: &mut Vec<T>, item: T) {

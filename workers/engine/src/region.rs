@@ -1,7 +1,8 @@
 //! A layer's bytes where libclamav has them, for the walker to read.
 
 use std::ffi::c_void;
-use std::{io, ptr};
+use std::io::{self, Read};
+use std::ptr;
 
 use lazaret_walker::Source;
 
@@ -21,8 +22,22 @@ impl Region {
         Self { start, bytes }
     }
 
-    pub fn as_ptr(&self) -> *const c_void {
-        self.start
+    /// From the beginning on.
+    pub fn reader(&self) -> impl Read {
+        RegionReader { region: self, position: 0 }
+    }
+}
+
+struct RegionReader<'region> {
+    region: &'region Region,
+    position: u64,
+}
+
+impl Read for RegionReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.region.read_at(buffer, self.position)?;
+        self.position += count as u64;
+        Ok(count)
     }
 }
 

@@ -1,11 +1,27 @@
 //! Looks over each layer as libclamav enters it: within the limits, whole, and copied for a second engine if one is to see it.
 
-use lazaret_walker::{Limits as WalkLimits, Source, defect, detect};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use lazaret_walker::{Limits as WalkLimits, MemberPath, check, detect};
 
 use crate::bundle::Bundle;
 use crate::meter::Meter;
 use crate::observation::Observation;
 use crate::region::Region;
+use crate::spool::spool;
+
+/// Layers of one scan that are copied to be walked; each holds a descriptor.
+const MAX_COPIES: usize = 64;
+
+/// A layer that libclamav does not read, deep in something that the walker does not: it is walked from a copy.
+#[derive(Debug)]
+pub struct Copy {
+    pub path: MemberPath,
+    pub file: File,
+    pub bytes: u64,
+}
 
 /// What the callbacks of one call of libclamav have in hand.
 #[derive(Debug)]
@@ -16,6 +32,8 @@ pub struct Watch<'scan> {
     pub walk_limits: WalkLimits,
     /// What is scanned is itself a member, which a bundle must hold.
     pub is_member: bool,
+    pub scratch: &'scan Path,
+    pub copies: Vec<Copy>,
 }
 
 /// What libclamav is to do with a layer.
@@ -50,16 +68,41 @@ impl Watch<'_> {
         Layer::Scan
     }
 
-    /// Whether the layer, if it is a container, is whole: libclamav does not say.
-    fn check(&mut self, content: &dyn Source) {
-        let checked = detect(content).and_then(|kind| {
-            self.observation.recognise(kind);
-            kind.map_or(Ok(None), |_| defect(content, &self.walk_limits))
-        });
-        match checked {
-            Ok(None) => {}
-            Ok(Some(unread)) => self.observation.damaged(&unread),
-            Err(error) => self.observation.fail(&error.to_string()),
+    /// Whether the layer, if it is a container, is whole, and what libclamav should come by in it: it does not say.
+    fn check(&mut self, content: &Region) {
+        if let Err(error) = self.look_over(content) {
+            self.observation.fail(&error.to_string());
+        }
+    }
+
+    fn look_over(&mut self, content: &Region) -> io::Result<()> {
+        let kind = detect(content)?;
+        if self.observation.recognise(kind) {
+            self.copy(content);
+            return Ok(()); // the walk of the copy looks over it
+        }
+        if kind.is_some() {
+            let checked = check(content, &self.walk_limits)?;
+            self.observation.expect(checked.member_bytes);
+            if let Some(unread) = checked.defect {
+                self.observation.damaged(&unread);
+            }
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, content: &Region) {
+        if self.copies.len() >= MAX_COPIES {
+            self.observation.fail("one of too many containers that libclamav does not read");
+            return;
+        }
+        match spool(self.scratch, &mut content.reader()) {
+            Ok((file, bytes)) => {
+                let path = MemberPath::from_text(self.observation.path());
+                self.copies.push(Copy { path, file, bytes });
+                self.observation.set_aside();
+            }
+            Err(error) => self.observation.fail(&format!("cannot be copied to be read: {error}")),
         }
     }
 }

@@ -157,3 +157,55 @@ async fn a_hundred_thousand_members_are_read_within_bounds() {
     let content = writer.finish().expect("in memory").into_inner();
     assert_eq!(paths(&test.scan(&content).await), ["last"]);
 }
+
+/// Containers that usual tools read to the end, and libclamav does not.
+#[tokio::test]
+async fn what_libclamav_stops_short_of_is_read_by_a_walk() {
+    let test = TestEngine::start().await;
+    let eicar = eicar();
+    let (head, tail) = eicar.split_at(10);
+    let two_streams = [archives::bzip2(head), archives::bzip2(tail)].concat();
+    let pax = archives::tar_member("pax", b'x', b"11 size=68\n", |_| {});
+    let mut hidden = archives::tar_member("eicar.com", b'0', &eicar, |_| {});
+    // The header says 0 bytes, the record before it 68.
+    let said = archives::tar_member("eicar.com", b'0', b"", |_| {});
+    hidden[..512].copy_from_slice(&said[..512]);
+    let pax_size = [pax, hidden, archives::tar_end()].concat();
+    let behind = [gzip(None, b"nothing of note, and then some"), zip(&[("eicar.com", &eicar)])].concat();
+    for (name, content, path) in [
+        ("bzip2 of two streams", two_streams.clone(), "(embedded)"),
+        ("the same in a zip", zip(&[("a.bz2", &two_streams)]), "a.bz2/(embedded)"),
+        ("a tar whose pax record gives the size", pax_size, "eicar.com"),
+        ("a zip behind gzip", behind, "(embedded)/eicar.com"),
+    ] {
+        println!("{name}");
+        assert_eq!(paths(&test.scan(&content).await), [path], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn members_that_look_alike_keep_their_own_names() {
+    let test = TestEngine::start().await;
+    let (eicar, clean) = (eicar(), vec![b'Y'; 68]);
+    // The directory lists them in another order than they lie.
+    let members = [("a/x.com", &clean), ("b/x.com", &eicar), ("c/x.com", &clean)];
+    let members = members.map(|(name, content)| ZipMember::new(name, archives::STORED, content));
+    let sound = Zip::new(members.to_vec()).write();
+    let start = archives::find(&sound, b"PK\x01\x02", 0);
+    let entry = 46 + "a/x.com".len();
+    let reversed: Vec<u8> = sound[start..start + 3 * entry].chunks(entry).rev().flatten().copied().collect();
+    let reversed = archives::patched(sound, start, &reversed);
+    assert_eq!(paths(&test.scan(&reversed).await), ["b/x.com"]);
+    let long = format!("{}eicar.com", "folder/".repeat(30));
+    assert_eq!(paths(&test.scan(&tar(&[(&long, &eicar)])).await), [long.as_str()]);
+}
+
+#[tokio::test]
+async fn a_document_that_libxml_opens_costs_no_worker() {
+    let test = TestEngine::start().await;
+    let sheet = br#"<?xml version="1.0"?>
+<?mso-application progid="Excel.Sheet"?>
+<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet/></Workbook>"#;
+    assert_eq!(test.scan(sheet).await, ScanVerdict::Clean);
+    assert_eq!(test.scan(&zip(&[("sheet.xml", sheet)])).await, ScanVerdict::Clean);
+}

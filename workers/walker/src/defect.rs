@@ -13,7 +13,17 @@ use crate::walk::{Content, Member, Stop, Visitor, WalkError, walk};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// The first thing that is wrong with a container; none if it is whole, or no container.
+/// What a look over one container came by.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The first thing that is wrong with it; none if it is whole, or no container.
+    pub defect: Option<Unread>,
+    /// Bytes of each member that a walk would hand over, in its order, as far as it got. Another reader of the same bytes that does
+    /// not come by as many, or not by these, has left something out.
+    pub member_bytes: Vec<u64>,
+}
+
+/// Looks over a container, without regard to what is in its members.
 ///
 /// Every member is unpacked to its end, and must have the size and the checksum that it says. Of a zip, no two members may share
 /// bytes, and none may be missing from the directory, or be described otherwise there. Members that are encrypted are passed over, and
@@ -21,35 +31,51 @@ const BUFFER_BYTES: usize = 64 << 10;
 ///
 /// # Errors
 /// If the source fails.
-pub fn defect(content: &dyn Source, limits: &Limits) -> io::Result<Option<Unread>> {
-    let mut check = Check { buffer: vec![0; BUFFER_BYTES], defect: None };
+pub fn check(content: &dyn Source, limits: &Limits) -> io::Result<Checked> {
+    let mut check = Check { buffer: vec![0; BUFFER_BYTES], checked: Checked::default() };
     let budget = Budget::new(*limits, content.len());
     match walk(content, &MemberPath::root(), &budget, &mut check) {
-        Ok(_) | Err(WalkError::Stopped) => Ok(check.defect),
+        Ok(_) | Err(WalkError::Stopped) => Ok(check.checked),
         Err(WalkError::Source(error)) => Err(error),
     }
 }
 
+/// As [`check`]: only what is wrong.
+///
+/// # Errors
+/// If the source fails.
+pub fn defect(content: &dyn Source, limits: &Limits) -> io::Result<Option<Unread>> {
+    Ok(check(content, limits)?.defect)
+}
+
 struct Check {
     buffer: Vec<u8>,
-    defect: Option<Unread>,
+    checked: Checked,
 }
 
 impl Visitor for Check {
     fn member(&mut self, member: Member<'_, '_>, _: &Budget) -> Result<(), Stop> {
-        if let Content::Packed(content) = member.content {
-            // An error of the source ends the walk by itself.
-            while content.read(&mut self.buffer).is_ok_and(|count| count > 0) {}
-        }
+        let bytes = match member.content {
+            Content::Stored(section) => section.len(),
+            Content::Packed(content) => {
+                let mut bytes = 0;
+                // An error of the source ends the walk by itself.
+                while let Ok(count @ 1..) = content.read(&mut self.buffer) {
+                    bytes += count as u64;
+                }
+                bytes
+            }
+        };
+        self.checked.member_bytes.push(bytes);
         Ok(())
     }
 
     fn unread(&mut self, unread: Unread) -> Result<(), Stop> {
         if unread.fault == Fault::Encrypted {
-            self.defect.get_or_insert(unread);
+            self.checked.defect.get_or_insert(unread);
             Ok(())
         } else {
-            self.defect = Some(unread);
+            self.checked.defect = Some(unread);
             Err(Stop)
         }
     }

@@ -27,7 +27,7 @@ pub mod unread;
 pub mod walk;
 mod zip;
 
-pub use defect::defect;
+pub use defect::{Checked, check, defect};
 pub use kind::{Kind, detect};
 pub use limits::{Budget, Limits};
 pub use name::MemberPath;

@@ -33,6 +33,11 @@ impl MemberPath {
         Self(String::new())
     }
 
+    /// A path that is text of this kind already: joined of what [`escape`] made.
+    pub const fn from_text(path: String) -> Self {
+        Self(path)
+    }
+
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }

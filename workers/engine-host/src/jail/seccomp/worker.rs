@@ -58,6 +58,7 @@ const UNPACKING: &[c_long] = &[
     libc::SYS_mkdirat,
     libc::SYS_unlinkat,
     libc::SYS_faccessat,
+    libc::SYS_getcwd, // libxml2, for documents that libclamav opens under a name
     libc::SYS_fchmod,
     libc::SYS_fchmodat, // libclamav, to remove what it unpacked without permissions
 ];
