@@ -19,8 +19,8 @@ pub enum Kind {
 /// What follows the `BZh1` to `BZh9` of bzip2: a block, or the end where there is none.
 const BZIP2_NEXT: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
 
-/// Frames that zstd skips, before one that it does not: pzstd writes one, nobody needs four.
-const MAX_SKIPPED_FRAMES: usize = 4;
+/// Frames that zstd skips, before one that it does not: each takes a read. Behind more of them, the walk sees what it is.
+const MAX_SKIPPED_FRAMES: usize = 100_000;
 
 /// The kind by the first bytes: magic numbers, or the checksum of a tar's header. A zip may have anything before it (a program that
 /// unpacks it), and is then known by its end record.
@@ -34,7 +34,7 @@ pub fn detect(content: &dyn Source) -> io::Result<Option<Kind>> {
     let start = &start[..count];
     Ok(if zip::begins(start) {
         Some(Kind::Zip)
-    } else if start.len() >= 4 && gzip::is_gzip(start) {
+    } else if start.len() >= 4 && gzip::is_gzip(start) || gzip::is_odd_gzip(section)? {
         Some(Kind::Gzip)
     } else if is_bzip2(start) {
         Some(Kind::Bzip2)
@@ -59,14 +59,18 @@ fn is_bzip2(start: &[u8]) -> bool {
 fn is_zstd(section: &Section<'_>) -> io::Result<bool> {
     let mut position: u64 = 0;
     for _ in 0..=MAX_SKIPPED_FRAMES {
-        let Some(magic) = section.array_at(position)?.map(u32::from_le_bytes) else { return Ok(false) };
+        let mut header = [[0; 4]; 2];
+        let count = section.fill_at(header.as_flattened_mut(), position)?;
+        let [magic, bytes] = header.map(u32::from_le_bytes);
         if !zstd::is_skippable(magic) {
-            return Ok(magic == zstd::FRAME || zstd::is_legacy(magic));
+            return Ok(count >= 4 && (magic == zstd::FRAME || zstd::is_legacy(magic)));
         }
-        let Some(bytes) = section.array_at(position + 4)?.map(u32::from_le_bytes) else { return Ok(false) };
+        if count < 8 {
+            return Ok(false);
+        }
         position += 8 + u64::from(bytes);
     }
-    Ok(false)
+    Ok(true)
 }
 
 #[cfg(test)]

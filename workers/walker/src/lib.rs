@@ -34,3 +34,4 @@ pub use name::MemberPath;
 pub use source::{FileSource, Section, Source};
 pub use unread::{Fault, Unread, UnreadList, UnreadReason};
 pub use walk::{Content, Member, Stop, Visitor, WalkError, Walked, walk};
+pub use zip::has_zip_member;

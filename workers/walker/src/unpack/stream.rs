@@ -113,15 +113,17 @@ fn begin(cursor: &mut Cursor<'_>, packing: Packing) -> Result<Current, ReadError
 }
 
 /// Begins the stream that follows, if one does. What else follows is nobody's business for gzip and bzip2, whose tools pass over it
-/// (it is scanned as it is); those of xz and zstd refuse it, but for zeros.
+/// (it is scanned as it is); those of xz and zstd refuse it, but for zeros. Behind zeros, Python reads on in a gzip file.
 fn next(cursor: &mut Cursor<'_>, packing: Packing, is_first: bool) -> Result<Current, ReadError> {
     match packing {
         Packing::Stored | Packing::Deflate | Packing::Deflate64 | Packing::Lzma(_) => Ok(Current::Ended),
         Packing::Gzip => {
+            skip_zeros(cursor)?;
             let (bytes, count) = cursor.peek::<4>()?;
             if gzip::is_gzip(&bytes[..count]) { begin(cursor, packing) } else { Ok(Current::Ended) }
         }
         Packing::Bzip2 => {
+            skip_zeros(cursor)?;
             let (bytes, count) = cursor.peek::<4>()?;
             let is_bzip2 = matches!(bytes[..count], [b'B', b'Z', b'h', b'1'..=b'9']);
             if is_bzip2 { begin(cursor, packing) } else { Ok(Current::Ended) }

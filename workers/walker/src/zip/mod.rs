@@ -27,6 +27,7 @@ use crate::unread::Fault;
 use crate::walk::{Unpacked, WalkError, Walker, fault};
 
 pub(crate) use self::end::ends;
+pub use self::recover::has_zip_member;
 
 /// Whether a zip begins so. Archives in parts, or of one part of what might have been more, have a mark before the first member.
 pub(crate) fn begins(start: &[u8]) -> bool {
@@ -43,6 +44,9 @@ pub(crate) fn walk(section: Section<'_>, walker: &mut Walker<'_>) -> Result<(), 
         }
     };
     let layout = layout::read(&section, &directory, walker.budget)?;
+    if directory.is_cut {
+        walker.report(None, Fault::Truncated)?;
+    }
     for fault in &layout.faults {
         walker.report(None, *fault)?;
     }
@@ -72,7 +76,8 @@ pub(crate) fn walk(section: Section<'_>, walker: &mut Walker<'_>) -> Result<(), 
             walker.stored(&[], rest)?;
         }
     }
-    Ok(())
+    // The comment may hold another archive, which some readers would rather take.
+    recover::members(section, directory.comment..directory.archive_end, Some(Fault::Unlisted), walker)
 }
 
 /// Takes a member that the directory lists.

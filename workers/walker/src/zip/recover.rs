@@ -7,7 +7,7 @@ use super::fields::{u32_at, u64_at};
 use super::header::{self, LocalHeader};
 use super::{Expected, member};
 use crate::cursor::Cursor;
-use crate::source::Section;
+use crate::source::{Section, Source};
 use crate::unpack::stream::Extent;
 use crate::unpack::{Packing, Stream};
 use crate::unread::Fault;
@@ -18,6 +18,30 @@ const ENTRY_MAGIC: &[u8] = b"PK\x01\x02";
 
 /// How often bytes of a gap are looked through again, because a member in them turned out to be damaged, and so may not have been one.
 const MAX_PASSES: u64 = 4;
+
+/// Whether anything in the content looks like a member of a zip, wherever it lies; also if it has so many broken headers with long
+/// names that a look at all of them would take too long, as nothing ordinary has.
+///
+/// # Errors
+/// If the source fails.
+pub fn has_zip_member(content: &dyn Source) -> io::Result<bool> {
+    let section = Section::whole(content);
+    let mut cursor = Cursor::new(section, 0);
+    let mut found = LocalHeader::default();
+    let mut name_bytes = section.len().saturating_mul(MAX_PASSES).max(1 << 20);
+    while let Some(start) = find(&mut cursor, section.len())? {
+        cursor.seek(start + 1);
+        match found.read(&section, start, section.len()) {
+            Ok(()) if !found.name.is_empty() && found.is_plausible(section.len()) => return Ok(true),
+            Ok(()) => match name_bytes.checked_sub(found.data - start) {
+                Some(left) => name_bytes = left,
+                None => return Ok(true),
+            },
+            Err(error) => drop(fault(error)?),
+        }
+    }
+    Ok(false)
+}
 
 /// Hands over the members in a gap, each reported as `unlisted` if that is what they are.
 pub(super) fn members(
