@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::commands::definitions_show::age;
+use crate::commands::scan::steps;
 use crate::console::Console;
 use crate::freshclam::{Freshclam, SourceArgs};
 use crate::outcome::Outcome;
@@ -38,6 +39,15 @@ pub struct UpdateArgs {
     /// The program that tries them [default: lazaret-engine beside lazaret]
     #[arg(long, value_name = "PATH")]
     pub engine: Option<PathBuf>,
+    /// Steps of the engine's jail to do without where the kernel lacks them, see docs/sandbox.md
+    #[arg(
+        long,
+        env = "LAZARET_JAIL_ALLOW_MISSING",
+        value_name = "STEP",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub jail_allow_missing: Vec<String>,
     /// Put this set in force though a newer one is
     #[arg(long)]
     pub force: bool,
@@ -66,7 +76,7 @@ pub async fn run(cloud: &Cloud, args: &UpdateArgs, console: &mut Console) -> any
         check_newer(store, bucket, &set).await?;
     }
     console.note(&format!("Trying {} with the engine …", set.version))?;
-    let tried = try_set(args.engine.as_deref(), &set).await?;
+    let tried = try_set(args, &set).await?;
     console
         .note(&format!("It loads {} and finds EICAR; publishing …", units::counted(tried.signatures, "signature")))?;
     let published = publish(store, bucket, &set, &tried, how).await.context("the set was not published")?;
@@ -85,9 +95,9 @@ async fn read(directory: &Path) -> anyhow::Result<DefinitionsSet> {
 }
 
 /// The same test that agents do, so that no set is published that they would refuse.
-async fn try_set(program: Option<&Path>, set: &DefinitionsSet) -> anyhow::Result<Tried> {
-    let program = match program {
-        Some(program) => program.to_owned(),
+async fn try_set(args: &UpdateArgs, set: &DefinitionsSet) -> anyhow::Result<Tried> {
+    let program = match &args.engine {
+        Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name(ENGINE),
     };
     if !program.is_file() {
@@ -98,7 +108,8 @@ async fn try_set(program: Option<&Path>, set: &DefinitionsSet) -> anyhow::Result
     }
     let refused = || format!("the set in `{}` is not published", set.directory.display());
     let scratch = tempfile::tempdir().context("a scratch directory for the engine")?;
-    let settings = EngineSettings::new(program, TRIAL);
+    let allow_missing = steps(&args.jail_allow_missing);
+    let settings = EngineSettings { allow_missing, ..EngineSettings::new(program, TRIAL) };
     let engine = EngineScanner::start(&settings, &set.directory, scratch.path(), 1).await.with_context(refused)?;
     let tried = try_out(&engine, scratch.path()).await;
     let info = engine.info();

@@ -41,6 +41,8 @@ pub struct EngineOptions {
     pub workers: usize,
     /// A scan that takes longer is killed.
     pub scan: Duration,
+    /// Steps of the jail to do without where the kernel lacks them.
+    pub allow_missing: Vec<String>,
     /// Remembers verdicts of the same bytes.
     pub cache: bool,
     /// The owner's own rules, in a directory.
@@ -59,7 +61,10 @@ impl LocalEngine {
     /// If there is no engine or there are no definitions, or they don't go together.
     pub async fn start(options: EngineOptions) -> anyhow::Result<Self> {
         let definitions = find_definitions(options.definitions, Path::new(SYSTEM_DEFINITIONS))?;
-        let settings = EngineSettings::new(find_engine(options.engine)?, options.scan);
+        let settings = EngineSettings {
+            allow_missing: options.allow_missing,
+            ..EngineSettings::new(find_engine(options.engine)?, options.scan)
+        };
         let scratch = Scratch::new().context("a scratch directory")?;
         let engine = EngineScanner::start(&settings, &definitions, scratch.path(), options.workers).await?;
         let engine = Arc::new(engine);
@@ -201,6 +206,7 @@ mod tests {
             scan: Duration::from_secs(1),
             cache: true,
             rules: None,
+            allow_missing: Vec::new(),
         };
         let error = LocalEngine::start(options).await.err().expect("no engine").to_string();
         assert!(error.contains("/nonexistent/engine") && error.contains("--engine PATH"), "{error}");
