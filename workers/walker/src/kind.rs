@@ -57,20 +57,26 @@ fn is_bzip2(start: &[u8]) -> bool {
 }
 
 fn is_zstd(section: &Section<'_>) -> io::Result<bool> {
+    Ok(magic_behind_skipped(section)?
+        .is_some_and(|magic| magic == zstd::FRAME || zstd::is_legacy(magic) || zstd::is_skippable(magic)))
+}
+
+/// The first four bytes behind the frames that zstd skips, if there are any; one more such frame after [`MAX_SKIPPED_FRAMES`].
+pub(crate) fn magic_behind_skipped(section: &Section<'_>) -> io::Result<Option<u32>> {
     let mut position: u64 = 0;
-    for _ in 0..=MAX_SKIPPED_FRAMES {
+    for skipped in 0.. {
         let mut header = [[0; 4]; 2];
         let count = section.fill_at(header.as_flattened_mut(), position)?;
         let [magic, bytes] = header.map(u32::from_le_bytes);
-        if !zstd::is_skippable(magic) {
-            return Ok(count >= 4 && (magic == zstd::FRAME || zstd::is_legacy(magic)));
+        if !zstd::is_skippable(magic) || skipped == MAX_SKIPPED_FRAMES {
+            return Ok((count >= 4).then_some(magic));
         }
         if count < 8 {
-            return Ok(false);
+            break;
         }
         position += 8 + u64::from(bytes);
     }
-    Ok(true)
+    Ok(None)
 }
 
 #[cfg(test)]
