@@ -4,7 +4,7 @@ use std::io;
 
 use crate::source::{Section, Source};
 use crate::unpack::{gzip, zstd};
-use crate::{tar, zip};
+use crate::{ar, tar, zip};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -14,6 +14,8 @@ pub enum Kind {
     Bzip2,
     Xz,
     Zstd,
+    /// Unix's, of which packages of Debian are made.
+    Ar,
 }
 
 /// What follows the `BZh1` to `BZh9` of bzip2: a block, or the end where there is none.
@@ -40,6 +42,8 @@ pub fn detect(content: &dyn Source) -> io::Result<Option<Kind>> {
         Some(Kind::Bzip2)
     } else if start.starts_with(b"\xfd7zXZ\0") {
         Some(Kind::Xz)
+    } else if ar::begins(start) {
+        Some(Kind::Ar)
     } else if is_zstd(&section)? {
         Some(Kind::Zstd)
     } else if tar::begins(start) {
@@ -94,13 +98,22 @@ mod tests {
         assert_eq!(kind(b"BZh91AY&SY"), Some(Kind::Bzip2));
         assert_eq!(kind(b"\xfd7zXZ\0"), Some(Kind::Xz));
         assert_eq!(kind(b"\x28\xb5\x2f\xfd"), Some(Kind::Zstd));
+        assert_eq!(kind(b"!<arch>\n"), Some(Kind::Ar));
         assert_eq!(kind(b"\x50\x2a\x4d\x18\x02\0\0\0xy\x28\xb5\x2f\xfd"), Some(Kind::Zstd));
     }
 
     #[test]
     fn text_and_other_things_are_no_container() {
-        for content in [&b""[..], b"P", b"PK", b"BZh9 is a text", b"\x1f\x8b\x08\xff", b"\x50\x2a\x4d\x18", &[0; 4096]]
-        {
+        for content in [
+            &b""[..],
+            b"P",
+            b"PK",
+            b"!<thin>\n",
+            b"BZh9 is a text",
+            b"\x1f\x8b\x08\xff",
+            b"\x50\x2a\x4d\x18",
+            &[0; 4096],
+        ] {
             assert_eq!(kind(content), None, "{content:x?}");
         }
     }

@@ -1,4 +1,4 @@
-//! Walks containers: zip, tar, gzip, bzip2, xz and zstd; and says whether they are whole.
+//! Walks containers: zip, tar, ar, gzip, bzip2, xz and zstd; and says whether they are whole.
 //!
 //! It runs inside the jail, over hostile bytes: no `unsafe`, memory that is bounded whatever they say, and nothing left out in silence.
 //! What a container unpacks to goes to a [`Visitor`], piece by piece; this crate keeps none of it and knows nothing of who scans it.
@@ -14,8 +14,9 @@
 //! * [`name`]: names of members as text.
 //! * [`source`]: where bytes come from.
 //!
-//! Within it, [`mod@walk`] goes by the kind to [`tar`], [`zip`] or [`unpack`].
+//! Within it, [`mod@walk`] goes by the kind to [`ar`], [`tar`], [`zip`] or [`unpack`].
 
+mod ar;
 mod cursor;
 pub mod defect;
 pub mod foreign;

@@ -12,7 +12,7 @@ use crate::source::{Section, Source};
 use crate::unpack::stream::Extent;
 use crate::unpack::{Packing, Stream};
 use crate::unread::{Fault, Unread};
-use crate::{tar, zip};
+use crate::{ar, tar, zip};
 
 /// Takes what a walk finds. Nesting is the visitor's: it decides whether a member is a container to walk in its turn.
 pub trait Visitor {
@@ -101,6 +101,7 @@ pub fn walk(
                 Kind::Bzip2 => streams(section, Packing::Bzip2, &mut walker)?,
                 Kind::Xz => streams(section, Packing::Xz, &mut walker)?,
                 Kind::Zstd => streams(section, Packing::Zstd, &mut walker)?,
+                Kind::Ar => ar::walk(section, &mut walker)?,
             },
         }
     }
