@@ -167,3 +167,19 @@ fn streams_behind_zeros_are_read_on() {
         assert_eq!(collect(&content, Limits::default()).members[1].1, zstd(TEXT));
     }
 }
+
+#[test]
+fn a_tar_whose_numbers_only_python_reads_is_one() {
+    let sound =
+        [tar_member("x", b'0', TEXT, |header| header[124..136].copy_from_slice(b"+0o4_3\0\0\0\0\0\0")), tar_end()]
+            .concat();
+    let octal = str::from_utf8(&sound[148..156]).expect("digits").trim_matches(['\0', ' ']);
+    let sum = u32::from_str_radix(octal, 8).expect("octal");
+    let underlined = format!("0_{sum:05o}\0");
+    let wide = [&[0x80, 0, 0, 0][..], &sum.to_be_bytes()].concat();
+    for checksum in [underlined.as_bytes(), &wide] {
+        let content = patched(sound.clone(), 148, checksum);
+        assert_eq!(kind(&content), Some(Kind::Tar));
+        assert!(hands_over_text(&content) && defect_of(&content).is_none());
+    }
+}

@@ -26,7 +26,7 @@ pub(super) struct Header<'block> {
 impl<'block> Header<'block> {
     /// None if the block is all zeros, which ends the archive.
     pub(super) fn parse(block: &'block [u8; BLOCK_BYTES]) -> Result<Option<Self>, Fault> {
-        let expected = octal(&block[148..156]);
+        let expected = number(&block[148..156]);
         // The field itself counts as spaces. Old tars took bytes for signed.
         let sums = block.iter().enumerate().map(|(index, byte)| match index {
             148..156 => (u64::from(b' '), i64::from(b' ')),
@@ -89,13 +89,29 @@ pub(super) fn text(field: &[u8]) -> &[u8] {
 /// Octal text, or a number of 95 bits with the first bit set.
 fn number(field: &[u8]) -> Option<u64> {
     match field {
+        [0x80, rest @ ..] if rest.len() <= 8 => {
+            Some(rest.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        }
         [0x80, rest @ ..] => {
             let (high, low) = rest.split_last_chunk::<8>()?;
             high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(*low))
         }
         [first, ..] if *first > 0x80 => None, // negative, or more than 64 bits
-        _ => octal(field),
+        _ => octal(field).or_else(|| python_octal(field)),
     }
+}
+
+/// What Python takes besides: white space of all kinds, a sign, `0o`, and `_` between digits.
+fn python_octal(field: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(text(field)).ok()?.trim().as_bytes();
+    let text = text.strip_prefix(b"+").unwrap_or(text);
+    let prefixed = text.strip_prefix(b"0o").or_else(|| text.strip_prefix(b"0O"));
+    let digits = prefixed.map_or(text, |digits| digits.strip_prefix(b"_").unwrap_or(digits));
+    let groups = digits.split(|byte| *byte == b'_');
+    groups
+        .clone()
+        .all(|group| matches!(group, [b'0'..=b'7', ..]))
+        .then(|| octal(&groups.collect::<Vec<_>>().concat()))?
 }
 
 /// Digits with spaces or zeros around them; no digits are 0.
@@ -119,6 +135,12 @@ mod tests {
         assert_eq!(number(b"     17 \0\0\0\0"), Some(15));
         assert_eq!(number(b"\0\0\0\0\0\0\0\0\0\0\0\0"), Some(0));
         assert_eq!(number(b"00000000018\0"), None);
+        for python in [&b"1_7\0"[..], b"\t17\x0b\n", b"+17", b"0o17\0", b"0O_1_7\09", b"\x80\0\0\0\0\0\0\x0f"] {
+            assert_eq!(number(python), Some(15), "{python:x?}");
+        }
+        for none in [&b"1__7"[..], b"_17", b"17_", b"0o", b"+", b"-17", b"1 _7x", b"x"] {
+            assert_eq!(number(none).filter(|number| *number != 1), None, "{none:x?}");
+        }
         assert_eq!(number(&[0x80, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1]), Some((2 << 32) + 1));
         assert_eq!(number(&[0xff; 12]), None);
         assert_eq!(number(&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]), None);
