@@ -139,6 +139,12 @@ impl Observation {
         self.layers.last().is_some_and(Layer::is_listed_by_libclamav_alone)
     }
 
+    /// The layer on top says that members beside it are encrypted.
+    pub fn protected(&mut self) {
+        let path = self.path();
+        keep(&mut self.encrypted, path);
+    }
+
     /// The layer on top is of a format that nobody here reads.
     pub fn foreign(&mut self, format: &str) {
         self.gap(UnscannableReason::Unsupported, &format!("{format}, which is not supported"), Healing::Never);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use lazaret_walker::{Limits as WalkLimits, MemberPath, check, detect};
+use lazaret_walker::{Limits as WalkLimits, MemberPath, Source, check, detect, foreign, has_zip_member};
 
 use crate::bundle::Bundle;
 use crate::meter::Meter;
@@ -22,6 +22,13 @@ pub struct Copy {
     pub file: File,
     pub bytes: u64,
 }
+
+/// Where an OpenDocument says of each of its members whether a password protects it: encrypted by itself, and not as a zip does it.
+const MANIFEST: &str = "META-INF/manifest.xml";
+const PROTECTED: &[u8] = b"manifest:encryption-data";
+
+/// A manifest has some hundred bytes for each member.
+const MANIFEST_BYTES: usize = 1 << 20;
 
 /// What the callbacks of one call of libclamav have in hand.
 #[derive(Debug)]
@@ -77,6 +84,21 @@ impl Watch<'_> {
 
     fn look_over(&mut self, content: &Region) -> io::Result<()> {
         let kind = detect(content)?;
+        if self.observation.path().ends_with(MANIFEST) {
+            let mut manifest = vec![0; usize::try_from(content.len()).unwrap_or(usize::MAX).min(MANIFEST_BYTES)];
+            let count = content.read_at(&mut manifest, 0)?;
+            if manifest[..count].windows(PROTECTED.len()).any(|bytes| bytes == PROTECTED) {
+                self.observation.protected();
+            }
+        }
+        if kind.is_none()
+            && let Some(format) = foreign(content)?
+        {
+            self.observation.foreign(format);
+        }
+        if self.observation.is_listed_by_libclamav_alone() && has_zip_member(content)? {
+            self.observation.hides_zip();
+        }
         if self.observation.recognise(kind) {
             self.copy(content);
             return Ok(()); // the walk of the copy looks over it

@@ -139,11 +139,29 @@ fn encrypted_or_unsupported() -> Vec<Case> {
         ("an encrypted zip within tar.gz", gzip(None, &tar(&[("a.zip", &encrypted)])), Encrypted),
         ("an encrypted zip within zst", zstd(&encrypted), Encrypted),
         (
+            "a protected OpenDocument",
+            zip(&[
+                ("content.xml", &text[..4_000]),
+                ("META-INF/manifest.xml", b"<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>"),
+            ]),
+            Encrypted,
+        ),
+        (
             "a method that nobody knows",
             one(|member| {
                 member.local.method = 77;
                 member.central.method = 77
             }),
+            Unsupported,
+        ),
+        (
+            "lz4, which nobody here reads",
+            [&[0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7][..], &text].concat(),
+            Unsupported,
+        ),
+        (
+            "an rpm in a zip",
+            zip(&[("a.rpm", &[&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0][..], &text].concat())]),
             Unsupported,
         ),
         ("a sparse member of a tar", [tar_member("sparse", b'S', &text, |_| {}), tar_end()].concat(), Unsupported),
