@@ -160,7 +160,7 @@ impl Layer {
             Kind::Gzip => &["_GZ"],
             Kind::Bzip2 => &["_BZ"],
             Kind::Xz => &["_XZ"],
-            Kind::Zstd => &[],
+            Kind::Ar | Kind::Zstd => &[],
         };
         parts.iter().any(|part| self.kind.contains(part))
     }
