@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn check(text: &str, most: usize) {
     assert!(text.len() <= most, "{} bytes", text.len());
     assert!(!text.starts_with('/'), "{text:?}");
-    assert!(text.split('/').all(|folder| folder != "." && folder != ".."), "{text:?}");
+    assert!(text.split('/').all(|folder| folder != ".."), "{text:?}");
     // The escapes are such that nothing else is left that `Debug` would escape, but for the marks that join with a character.
     assert!(!text.chars().any(char::is_control), "{text:?}");
     assert!(!text.contains(['\u{202e}', '\u{200b}', '\u{2028}', '\u{feff}', '\u{ad}']), "{text:?}");

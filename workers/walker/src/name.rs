@@ -91,8 +91,8 @@ pub fn join(parent: &str, name: &str) -> String {
 /// The name as text of at most [`MAX_NAME_BYTES`], cut in the middle, with everything escaped that is not readable, or that would be
 /// mistaken for a way out or for an escape.
 ///
-/// `\` becomes `\\`; bytes that are not UTF-8 become `\xNN`; control, bidirectional and invisible characters become `\u{…}`; the folders
-/// `.` and `..` become `\.` and `\.\.`; a leading `/` becomes `\/`.
+/// `\` becomes `\\`; bytes that are not UTF-8 become `\xNN`; control, bidirectional and invisible characters become `\u{…}`; the folder
+/// `..` becomes `\.\.` (`.` stays: many tars begin every name with `./`); a leading `/` becomes `\/`.
 pub fn escape(name: &[u8]) -> String {
     if name.len() <= 2 * SHOWN_BYTES {
         return cut(&escape_all(name), MAX_NAME_BYTES);
@@ -127,7 +127,6 @@ fn escape_rest(name: &[u8]) -> String {
             text.push(SEPARATOR);
         }
         match folder {
-            b"." => text.push_str("\\."),
             b".." => text.push_str("\\.\\."),
             _ => escape_folder(folder, &mut text),
         }
@@ -236,7 +235,7 @@ mod tests {
             (b"a!b\\c\n\xff", r"a!b\\c\u{a}\xff"),
             ("exe.\u{202e}fdp".as_bytes(), r"exe.\u{202e}fdp"),
             (b"../../etc/passwd", r"\.\./\.\./etc/passwd"),
-            (b"a/../b/./c/...", r"a/\.\./b/\./c/..."),
+            (b"a/../b/./c/...", r"a/\.\./b/./c/..."),
             (b"/etc/passwd", r"\/etc/passwd"),
             (b"//../x", r"\//\.\./x"),
             (b"..\\..\\x.exe", r"..\\..\\x.exe"),
@@ -327,7 +326,7 @@ mod tests {
                 prop_assert!(!text.is_empty() && text.len() <= MAX_PATH_BYTES);
                 prop_assert!(!text.starts_with('/'));
                 prop_assert!(!text.chars().any(|character| character.is_control() || is_invisible(character)), "{text}");
-                prop_assert!(text.split('/').all(|folder| folder != ".." && folder != "."), "{text}");
+                prop_assert!(text.split('/').all(|folder| folder != ".."), "{text}");
             }
         }
 
