@@ -156,6 +156,32 @@ class Cloud:
     def task(self, arn: str) -> dict:
         return self.client("ecs").describe_tasks(cluster="lazaret", tasks=[arn])["tasks"][0]
 
+    def service(self, family: str, count: int) -> str:
+        """A service of the cluster `lazaret`; returns its name."""
+        name = unique()
+        self.client("ecs").create_service(
+            cluster="lazaret", serviceName=name, taskDefinition=family, desiredCount=count, launchType="FARGATE"
+        )
+        return name
+
+    def service_tasks(self, name: str) -> set[str]:
+        """ARNs of those that run and shall run."""
+        arns = self.client("ecs").list_tasks(cluster="lazaret", serviceName=name)["taskArns"]
+        return {arn for arn in arns if self.task(arn)["lastStatus"] == "RUNNING"}
+
+    def deploy(self, resources: dict) -> str:
+        """A stack of these resources; returns its name."""
+        name, stacks = unique(), self.client("cloudformation")
+        stacks.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+
+        def status() -> str:
+            return stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+
+        eventually("the stack is made", lambda: not status().endswith("_IN_PROGRESS"))
+        if status() != "CREATE_COMPLETE":
+            raise AssertionError(f"the stack ended as {status()}")
+        return name
+
     def pid_files(self, arn: str) -> list[Path]:
         """Of the task's containers that run, whatever MiniStack says."""
         task_id = arn.rsplit("/", 1)[-1]

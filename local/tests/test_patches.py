@@ -215,6 +215,79 @@ class StopOfAStartingTask(PatchTest, unittest.TestCase):
         self.assertNotIn(0, [cloud.task(arn)["containers"][0].get("exitCode") for arn in arns])
 
 
+class ServiceReplacesStoppedTasks(PatchTest, unittest.TestCase):
+    """service_tasks"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        ecs, service = cloud.client("ecs"), cloud.service(cloud.task_definition("exec sleep 60"), 1)
+        try:
+            eventually("it runs", lambda: len(cloud.service_tasks(service)) == 1)
+            time.sleep(1.5)  # stock counts the tasks again a second after a start, and not after that
+            first = cloud.service_tasks(service)
+            ecs.stop_task(cluster="lazaret", task=next(iter(first)))
+            eventually("another runs", lambda: bool(cloud.service_tasks(service) - first), 5)
+        finally:
+            ecs.delete_service(cluster="lazaret", service=service, force=True)
+
+
+class ServiceSlowsDownFailedStarts(PatchTest, unittest.TestCase):
+    """service_tasks"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        ecs, family = cloud.client("ecs"), cloud.task_definition("exit 1")
+        service = cloud.service(family, 1)
+        try:
+            time.sleep(4)  # how often it is tried in this time is the question
+            tried = ecs.list_tasks(cluster="lazaret", family=family, desiredStatus="STOPPED")["taskArns"]
+            self.assertIn(len(tried), (2, 3))
+        finally:
+            ecs.delete_service(cluster="lazaret", service=service, force=True)
+
+
+class StackTypes(PatchTest, unittest.TestCase):
+    """stack_types"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        scaled = {"ResourceId": "service/lazaret/events", "ScalableDimension": "ecs:service:DesiredCount"}
+        target = {**scaled, "ServiceNamespace": "ecs", "MinCapacity": 1, "MaxCapacity": 12}
+        policy = {"PolicyName": "grow", "PolicyType": "StepScaling", "ScalingTargetId": {"Ref": "Target"}}
+        rule = {"Fn::Sub": "ALARM(${Policy})"}
+        cloud.deploy(
+            {
+                "Target": {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": target},
+                "Policy": {"Type": "AWS::ApplicationAutoScaling::ScalingPolicy", "Properties": policy},
+                "Both": {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": {"AlarmRule": rule}},
+            }
+        )
+
+
+class StackAlarmOverAnExpression(PatchTest, unittest.TestCase):
+    """stack_types"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        name, metric = unique(), {"Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible"}
+        measured = {"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}, "ReturnData": False}
+        alarm = {"AlarmName": name, "Metrics": [measured, {"Id": "b", "Expression": "a / 2"}], "Threshold": 5}
+        alarm |= {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1}
+        cloud.deploy({"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm}})
+        shown = cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        self.assertEqual([alarm["AlarmName"] for alarm in shown], [name])
+
+
+class StackObjectLock(PatchTest, unittest.TestCase):
+    """stack_object_lock"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), unique()
+        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 30}}
+        lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+        properties = {"BucketName": bucket, "ObjectLockEnabled": True, "ObjectLockConfiguration": lock}
+        cloud.deploy({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}})
+        self.assertEqual(s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"], lock)
+        version = s3.put_object(Bucket=bucket, Key="a", Body=b"1")["VersionId"]
+        self.assertEqual(error_code(s3.delete_object, Bucket=bucket, Key="a", VersionId=version), "AccessDenied")
+
+
 class BucketDeny(PatchTest, unittest.TestCase):
     """bucket_deny"""
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 import unittest
 
 from support import QUEUE_ARN, Cloud, error_code, eventually, patched, task, token_task, unique
@@ -129,6 +132,44 @@ class Tasks(unittest.TestCase):
         arguments = {"Cluster": "lazaret", "TaskDefinition": "nobody-made-this"}
         end = self.cloud.run({"Run": task("aws-sdk:ecs:runTask", Arguments=arguments)})
         self.assertEqual(end["error"], "Ecs.ClientException")
+
+
+class Services(unittest.TestCase):
+    """`service_tasks` has what stock lacks; this is what it has."""
+
+    def setUp(self) -> None:
+        self.cloud: Cloud = patched()
+
+    def test_killed_tasks_are_replaced_and_the_count_can_change(self) -> None:
+        cloud, ecs = self.cloud, self.cloud.client("ecs")
+        service = cloud.service(cloud.task_definition("exec sleep 60"), 2)
+        self.addCleanup(ecs.delete_service, cluster="lazaret", service=service, force=True)
+
+        def count_is(count: int) -> None:
+            eventually(f"{count} run", lambda: len(cloud.service_tasks(service)) == count)
+
+        count_is(2)
+        first = cloud.service_tasks(service)
+        for arn in first:
+            os.kill(int(cloud.pid_files(arn)[0].read_text()), signal.SIGKILL)
+        eventually("two others run", lambda: len(cloud.service_tasks(service) - first) == 2)
+        for count in (0, 3, 1):
+            ecs.update_service(cluster="lazaret", service=service, desiredCount=count)
+            count_is(count)
+
+    def test_a_deleted_stack_stops_the_tasks_of_its_service_with_a_signal(self) -> None:
+        cloud, name = self.cloud, unique()
+        family = cloud.task_definition("trap 'echo asked; exit 0' TERM; while :; do sleep 0.05; done")
+        service = {"ServiceName": name, "Cluster": "lazaret", "TaskDefinition": family, "DesiredCount": 1}
+        service["LaunchType"] = "FARGATE"
+        stack = cloud.deploy({"Service": {"Type": "AWS::ECS::Service", "Properties": service}})
+        eventually("the task runs", lambda: len(cloud.service_tasks(name)) == 1)
+        arn = next(iter(cloud.service_tasks(name)))
+        time.sleep(0.3)  # the shell sets its trap
+        cloud.client("cloudformation").delete_stack(StackName=stack)
+        eventually("the task stops", lambda: cloud.task(arn)["lastStatus"] == "STOPPED")
+        log = cloud.directory / "runner" / "logs" / f"ministack-ecs-{arn.rsplit('/', 1)[-1][:8]}-main.log"
+        self.assertEqual(log.read_text(), "asked\n")
 
 
 class Queues(unittest.TestCase):

@@ -7,9 +7,30 @@ MiniStack: once a new version passes it, the test says that the patch can go.
 
 from __future__ import annotations
 
-from cloud.patches import bucket_deny, callbacks, execution_life, sqs_integration, stop_task, succeed_output
+from cloud.patches import (
+    bucket_deny,
+    callbacks,
+    execution_life,
+    service_tasks,
+    sqs_integration,
+    stack_object_lock,
+    stack_types,
+    stop_task,
+    succeed_output,
+)
 
-ALL = (sqs_integration, succeed_output, execution_life, callbacks, stop_task, bucket_deny)
+# In this order: `service_tasks` builds upon `stop_task`.
+ALL = (
+    sqs_integration,
+    succeed_output,
+    execution_life,
+    callbacks,
+    stop_task,
+    service_tasks,
+    bucket_deny,
+    stack_types,
+    stack_object_lock,
+)
 
 
 def apply_all() -> None:

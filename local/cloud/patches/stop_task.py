@@ -2,8 +2,8 @@
 
 Stock: marks the task STOPPED with exit code 0 before its containers are even signalled, kills them five seconds later
 and answers only then.
-AWS: answers at once with desiredStatus STOPPED, while lastStatus is still RUNNING. The containers get SIGTERM, after
-`stopTimeout` SIGKILL; then lastStatus is STOPPED and the exit code is theirs.
+AWS: answers at once with desiredStatus STOPPED, while lastStatus is still RUNNING; it becomes STOPPING. The containers
+get SIGTERM, after `stopTimeout` SIGKILL; then lastStatus is STOPPED and the exit code is theirs.
 Here: the tear-down stops the agents, waits until they are gone and only then deletes what they write to; an agent needs
 its time to give a packet back.
 """
@@ -31,10 +31,14 @@ def apply() -> None:
             first = task["desiredStatus"] != "STOPPED"
             if first:
                 _mark_stopping(task, data.get("reason", "Task stopped by user"))
+            answer = ecs.json_response({"task": ecs._sanitize(task)})
+            if first:
+                # From here on it is no part of its service's strength.
+                task["lastStatus"] = "STOPPING"
         if first:
             run = contextvars.copy_context().run
             threading.Thread(target=run, args=(_stop, task), daemon=True, name="lazaret-stop-task").start()
-        return ecs.json_response({"task": ecs._sanitize(task)})
+        return answer
 
     ecs._stop_task = stop_task
     ecs._ACTION_MAP["StopTask"] = stop_task
