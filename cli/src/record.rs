@@ -138,6 +138,9 @@ pub fn advice(failure: &str) -> &'static str {
         (Some(Failure::Incomplete), _) => {
             "The report says which packets are missing; start a job over the same window to scan what was not reported."
         }
+        (Some(Failure::Untrusted), _) => {
+            "No agent's verdict stands behind this promotion: see who may start executions of it, and scan the object again."
+        }
         (None, "Stopped") => "Start a new job over the same window to scan the rest.",
         (None, "States.Timeout") => "The job took longer than the state machine allows: split it by bucket or prefix.",
         (None, _) => "The execution's history in the Step Functions console shows the step that failed.",

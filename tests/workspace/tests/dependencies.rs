@@ -9,6 +9,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("lazaret-model", &[]),
     ("lazaret-aws", &["lazaret-model"]),
+    ("lazaret-actions", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-report", &["lazaret-model"]),
     ("lazaret-crawler", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-definitions", &["lazaret-model", "lazaret-aws"]),
@@ -16,7 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lazaret-engine-host", &["lazaret-engine-protocol"]),
     ("lazaret-walker", &[]),
     ("lazaret-engine", &["lazaret-engine-protocol", "lazaret-engine-host", "lazaret-walker"]),
-    ("lazaret-agent", &["lazaret-model", "lazaret-aws", "lazaret-definitions", "lazaret-engine-protocol"]),
+    (
+        "lazaret-agent",
+        &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-definitions", "lazaret-engine-protocol"],
+    ),
     ("lazaret-functions", &["lazaret-model", "lazaret-aws", "lazaret-report"]),
     (
         "lazaret-cli",

@@ -116,6 +116,8 @@ pub struct Environment {
     pub verdict_cache_entries: usize,
     /// `LAZARET_QUEUE_URL`
     pub queue_url: String,
+    /// `LAZARET_PROMOTE_STATE_MACHINE_ARN`: without it nothing is promoted from staging buckets.
+    pub promote_state_machine_arn: Option<String>,
 }
 
 impl Environment {
@@ -172,6 +174,7 @@ impl Environment {
             },
             verdict_cache_entries: number_or(&text, "LAZARET_VERDICT_CACHE_ENTRIES", VERDICT_CACHE_ENTRIES, 0)?,
             queue_url: text("LAZARET_QUEUE_URL")?,
+            promote_state_machine_arn: text("LAZARET_PROMOTE_STATE_MACHINE_ARN").ok(),
         })
     }
 }

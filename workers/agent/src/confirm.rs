@@ -1,12 +1,11 @@
 //! Confirm: the part once more, with what came of its actions.
 
 use futures::StreamExt;
-use lazaret_aws::ObjectStore;
+use lazaret_actions::{Actor, act, give_up};
 use lazaret_model::{ActionOutcome, ResultRow, WorkPacket};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-use crate::act::{act, give_up};
 use crate::policies::PolicyBook;
 use crate::record::{Part, Parts, RecordError};
 
@@ -16,7 +15,7 @@ const ROUNDS: u32 = 5;
 
 /// What is needed to act on a part.
 pub struct Confirm<'a> {
-    pub store: &'a dyn ObjectStore,
+    pub actor: Actor<'a>,
     pub policies: &'a PolicyBook,
     pub parts: &'a Parts,
     /// Actions of the whole agent at once.
@@ -68,7 +67,7 @@ impl Confirm<'_> {
     async fn outcome(&self, row: &ResultRow) -> ActionOutcome {
         let policies = self.policies.current();
         let keys = &policies.of(&row.object.bucket).tag_keys;
-        match act(self.store, keys, row).await {
+        match act(self.actor, keys, row).await {
             Ok(outcome) => outcome,
             Err(error) if error.retryable() && !self.last_delivery => {
                 warn!(
@@ -78,7 +77,7 @@ impl Confirm<'_> {
                 );
                 ActionOutcome::Pending
             }
-            Err(error) => give_up(self.store, keys, row, &error).await,
+            Err(error) => give_up(self.actor.store, keys, row, &error).await,
         }
     }
 }

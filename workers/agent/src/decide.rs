@@ -1,6 +1,7 @@
 //! Decide: what a verdict means under the bucket's policy, and what `Gone` really was.
 
 use jiff::Timestamp;
+use lazaret_actions::uncover::{UNCOVERED, older_version};
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::policy::Policy;
 use lazaret_model::quarantine::quarantine_key;
@@ -12,7 +13,6 @@ use lazaret_model::{
 use tracing::info;
 
 use crate::retry;
-use crate::uncover::{UNCOVERED, older_version};
 
 /// The engine that a finding names that was read from the tags of a quarantined object.
 const FROM_QUARANTINE: &str = "quarantine";
@@ -61,8 +61,8 @@ impl Decide<'_> {
     /// find the copy.
     pub fn row(&self, asked: &ObjectRef, read: ObjectRef, verdict: Verdict, basis: Basis) -> ResultRow {
         let verdict = self.policy.review(verdict);
-        let action =
-            self.quarantine_bucket.and_then(|bucket| self.policy.decide(asked, &verdict, bucket)).map(Action::pending);
+        let kind = self.quarantine_bucket.and_then(|bucket| self.policy.decide(asked, &read, &verdict, bucket));
+        let action = kind.map(Action::pending);
         let scanned_at = Timestamp::now();
         ResultRow { object: read, verdict, action, scanned_at, evidence: basis.evidence(scanned_at) }
     }

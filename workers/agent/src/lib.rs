@@ -6,7 +6,7 @@
 //! * [`receive`], [`lease`]: packets of the plan, and their messages while they are worked on.
 //! * [`inspect`]: [`fetch`] (pinned), [`scan`] and [`decide`] for each object of a packet, bounded in number and in bytes ([`spool`]).
 //! * [`record`], [`merge`]: a packet's part in S3, which only gains truth.
-//! * [`act`], [`uncover`], [`confirm`]: tags, quarantine and deletion, what comes up behind them, and the part once more.
+//! * [`confirm`]: does what the rows say (`lazaret-actions`), and writes the part once more.
 //! * [`engine`]: the engine's client as a [`Scanner`]; [`definitions`]: the newest published set in it, switched while it works;
 //!   [`rules`]: the owner's own, in a second engine; [`cache`]: what was said of the same bytes before.
 //! * [`assemble`]: all of these, one over the other, as the scanner that an agent has.
@@ -15,7 +15,6 @@
 //! It parses no object: bytes go to the engine by file descriptor. It makes no row up: what an agent can't find out it gives
 //! back, and every step is safe to do twice.
 
-pub mod act;
 pub mod assemble;
 pub mod cache;
 pub mod config;
@@ -40,7 +39,6 @@ pub mod scan;
 pub mod spool;
 #[cfg(test)]
 mod testing;
-pub mod uncover;
 
 pub use assemble::{Assembly, Layers};
 pub use config::{Config, Environment};

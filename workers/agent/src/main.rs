@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use futures::FutureExt;
+use lazaret_actions::promotion::Promotions;
 use lazaret_agent::{Assembly, Deps, Environment, Metrics, run};
 use lazaret_aws::sdk::Sdk;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,7 +38,11 @@ async fn work() -> anyhow::Result<()> {
     tracing::info!(job.id = %agent.job_id, workers = agent.scan_workers, "The agent is ready");
     let read = Arc::clone(&assembly);
     let metrics = Metrics::new(agent.job_id.clone(), move || read.readings());
-    let deps = Deps { store, queue, scanner: assembly.scanner() };
+    let promotions = environment.promote_state_machine_arn.as_deref().map(|arn| Promotions {
+        executions: Arc::new(sdk.executions(arn)),
+        results_bucket: agent.results_bucket.clone(),
+    });
+    let deps = Deps { store, queue, scanner: assembly.scanner(), promotions };
     let result = tokio::select! {
         result = run(agent, deps, term.recv().map(|_| ())) => result,
         never = assembly.keep() => match never {},

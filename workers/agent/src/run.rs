@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lazaret_actions::Actor;
+use lazaret_actions::promotion::Promotions;
 use lazaret_aws::{ObjectStore, Queue};
 use lazaret_model::packet::DELIVERIES;
 use lazaret_model::{JobId, JobPlan, Progress, WorkPacket, layout};
@@ -42,6 +44,8 @@ pub struct Deps {
     pub store: Arc<dyn ObjectStore>,
     pub queue: Arc<dyn Queue>,
     pub scanner: Arc<dyn Scanner>,
+    /// None where no state machine for staging buckets is known.
+    pub promotions: Option<Promotions>,
 }
 
 /// Works on the job's packets until its queue stays empty or is gone, or until `shutdown`.
@@ -165,6 +169,7 @@ struct Agent {
     inspector: Arc<Inspector>,
     policies: Arc<PolicyBook>,
     parts: Parts,
+    promotions: Option<Promotions>,
     actions: Semaphore,
     progress: ProgressBoard,
     /// Nothing new is begun.
@@ -199,6 +204,7 @@ impl Agent {
             )),
             policies,
             parts: Parts::new(Arc::clone(&store), config.results_bucket.clone()),
+            promotions: deps.promotions.clone(),
             actions: Semaphore::new(ACTIONS),
             progress: ProgressBoard::new(Arc::clone(&store), config.results_bucket.clone(), &config.job_id),
             stopping: CancellationToken::new(),
@@ -256,7 +262,7 @@ impl Agent {
             }
         };
         let confirm = Confirm {
-            store: self.store.as_ref(),
+            actor: Actor { store: self.store.as_ref(), promotions: self.promotions.as_ref() },
             policies: &self.policies,
             parts: &self.parts,
             actions: &self.actions,

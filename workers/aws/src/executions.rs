@@ -1,4 +1,4 @@
-//! Executions of the retro-job state machine.
+//! Executions of a state machine.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -32,10 +32,21 @@ pub struct Execution {
     pub error: Option<(String, String)>,
 }
 
+/// What came of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// The execution's ARN. Also the answer where the same start was made before and still runs.
+    New(String),
+    /// An execution of that name runs with another input, or has ended.
+    Exists,
+}
+
 /// The state machine.
 #[async_trait]
 pub trait Executions: Send + Sync {
-    /// Starts an execution; its name is the job's id. Returns its ARN.
+    /// Starts an execution unless there is one of that name. An Express machine never says `Exists`.
+    async fn start_once(&self, name: &str, input: &Value) -> Result<Started, ServiceError>;
+    /// Starts an execution; one of that name is an error. Returns its ARN.
     async fn start(&self, name: &str, input: &Value) -> Result<String, ServiceError>;
     /// `None` if there is none of that name.
     async fn describe(&self, name: &str) -> Result<Option<Execution>, ServiceError>;

@@ -2,11 +2,13 @@
 //!
 //! * [`FakeStore`]: S3 with versioned and unversioned buckets.
 //! * [`FakeQueue`], [`FakeQueues`]: SQS on tokio's clock, so that `tokio::time::pause` drives visibility time-outs.
+//! * [`FakeTopic`], [`FakeBus`]: SNS and EventBridge, which keep what they are told.
 //! * [`FakeCallback`], [`FakeFleet`], [`FakeExecutions`]: Step Functions and ECS.
 //! * [`FailingStore`], [`FailingQueue`]: pass on to another store or queue, but for the calls named in their [`Faults`].
 //!
 //! All are cheap to clone, and a clone shares its state: keep one to look at what a worker did with the other.
 
+mod announce;
 mod callback;
 mod executions;
 mod failing;
@@ -21,6 +23,7 @@ mod store_port;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use announce::{FakeBus, FakeTopic, Published};
 pub use callback::{Answer, FakeCallback};
 pub use executions::FakeExecutions;
 pub use failing::Faults;

@@ -4,13 +4,15 @@
 //! * [`queue`]: one SQS queue ([`Queue`]).
 //! * [`token`]: the task token of a Step Functions callback ([`TaskCallback`]).
 //! * [`tasks`]: the ECS tasks of a job ([`TaskFleet`]).
-//! * [`executions`]: executions of the retro-job state machine ([`Executions`]).
+//! * [`executions`]: executions of a state machine ([`Executions`]).
+//! * [`announce`]: SNS and EventBridge ([`Topic`], [`EventBus`]).
 //! * [`backoff`]: how to try again, where a caller wants more than the SDK's own tries.
 //! * [`memory`]: a queue within one process.
 //! * [`sdk`]: the adapters; [`fake`]: the fakes, and a wrapper that fails on purpose.
 //!
 //! It decides nothing: retries inside one call are the SDK's, everything else is the caller's.
 
+pub mod announce;
 pub mod backoff;
 pub mod executions;
 pub mod fake;
@@ -22,6 +24,7 @@ mod tagging;
 pub mod tasks;
 pub mod token;
 
+pub use announce::{EventBus, Topic};
 pub use backoff::Backoff;
 pub use executions::Executions;
 pub use memory::MemoryQueue;

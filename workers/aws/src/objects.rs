@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lazaret_model::object::ObjectRef;
+use lazaret_model::headers::ObjectHeaders;
+use lazaret_model::object::{ETag, ObjectRef};
 use lazaret_model::tags::Tag;
 
 /// The largest object that one CopyObject copies, in bytes (S3 API reference).
@@ -62,6 +63,33 @@ pub struct Fetched {
     pub body: Box<dyn ObjectBody>,
 }
 
+/// An object without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// With its version id where the bucket has versions.
+    pub object: ObjectRef,
+    pub headers: ObjectHeaders,
+}
+
+/// Where a copy goes, and what it carries.
+#[derive(Debug, Clone, Copy)]
+pub struct CopyTarget<'a> {
+    pub bucket: &'a str,
+    pub key: &'a str,
+    /// In place of the source's own.
+    pub tags: &'a [Tag],
+    /// In place of the source's own; `None` keeps those.
+    pub headers: Option<&'a ObjectHeaders>,
+}
+
+/// A copy that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// Where the target has versions.
+    pub version_id: Option<String>,
+    pub etag: ETag,
+}
+
 /// A small object of Lazaret's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
@@ -99,9 +127,12 @@ pub trait ObjectStore: Send + Sync {
     /// ETag right before and after; `PreconditionFailed` if it is another one, from which these very tags are taken off again.
     async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError>;
 
-    /// Copies exactly this version with its metadata, and with `tags` in place of its own (`x-amz-copy-source-if-match`).
-    /// The target bucket's default encryption applies. `Permanent` above CopyObject's 5 GB.
-    async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError>;
+    /// Copies exactly this version, by version id, else by `x-amz-copy-source-if-match`; above [`COPY_BYTES_MAX`] in parts, each
+    /// with the same pin. The target bucket's default encryption applies.
+    async fn copy(&self, object: &ObjectRef, to: CopyTarget<'_>) -> Result<Copied, StoreError>;
+
+    /// Any object by its key, without its bytes: the version that is named, else the current one. `None` if it is not there.
+    async fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectHead>, StoreError>;
 
     /// Deletes exactly this version: by version id, else with `If-Match`.
     async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError>;

@@ -1,14 +1,16 @@
 //! The ports over the AWS SDK.
 //!
 //! * [`Sdk`]: the clients, built once from the environment (`AWS_*`, the task's or function's role).
-//! * [`S3Store`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`]: one adapter a port.
+//! * [`SnsTopic`], [`EventBridgeBus`], [`S3Store`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`]: one adapter a port.
 //! * `fault`: how the services' errors become ours. `encoding`: keys in headers and listings.
 
+mod announce;
 mod callback;
 mod encoding;
 mod executions;
 mod fault;
 mod fleet;
+mod parts;
 mod queue;
 mod store;
 
@@ -21,6 +23,7 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+pub use announce::{EventBridgeBus, SnsTopic};
 pub use callback::SfnCallback;
 pub use executions::SfnExecutions;
 pub use fleet::EcsFleet;
@@ -45,6 +48,8 @@ pub struct Sdk {
     sqs: aws_sdk_sqs::Client,
     sfn: aws_sdk_sfn::Client,
     ecs: aws_sdk_ecs::Client,
+    sns: aws_sdk_sns::Client,
+    events: aws_sdk_eventbridge::Client,
 }
 
 impl Sdk {
@@ -78,6 +83,8 @@ impl Sdk {
             sqs: aws_sdk_sqs::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+            events: aws_sdk_eventbridge::Client::new(config),
         }
     }
 
@@ -94,6 +101,16 @@ impl Sdk {
     /// SQS queues by name.
     pub fn queues(&self) -> SqsQueues {
         SqsQueues::new(self.sqs.clone())
+    }
+
+    /// The topic of that ARN.
+    pub fn topic(&self, arn: &str) -> SnsTopic {
+        SnsTopic::new(self.sns.clone(), arn)
+    }
+
+    /// The bus of that name or ARN.
+    pub fn event_bus(&self, name: &str) -> EventBridgeBus {
+        EventBridgeBus::new(self.events.clone(), name)
     }
 
     /// Whoever waits for this task token.

@@ -12,6 +12,20 @@ pub enum ActionKind {
     Move { to_bucket: String, to_key: String },
     /// Delete the pinned version.
     Delete,
+    /// Write the verdict's record and start an execution of `promote-object`, of this name: see [`crate::promotion`].
+    Promote { record: String },
+}
+
+impl ActionKind {
+    /// As reports and announcements spell it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Tag => "Tag",
+            Self::Move { .. } => "Move",
+            Self::Delete => "Delete",
+            Self::Promote { .. } => "Promote",
+        }
+    }
 }
 
 /// What came of it.

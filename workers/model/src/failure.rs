@@ -27,11 +27,14 @@ pub enum Failure {
     /// The rows of the report do not add up to what was crawled.
     #[serde(rename = "Lazaret.Incomplete")]
     Incomplete,
+    /// A promotion was asked for that no agent's verdict stands behind.
+    #[serde(rename = "Lazaret.Untrusted")]
+    Untrusted,
 }
 
 impl Failure {
     /// Every name, in the order above.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::BadInput,
         Self::BucketNotFound,
         Self::AccessDenied,
@@ -39,6 +42,7 @@ impl Failure {
         Self::Transient,
         Self::Permanent,
         Self::Incomplete,
+        Self::Untrusted,
     ];
 
     /// The name that Step Functions sees.
@@ -51,6 +55,7 @@ impl Failure {
             Self::Transient => "Lazaret.Transient",
             Self::Permanent => "Lazaret.Permanent",
             Self::Incomplete => "Lazaret.Incomplete",
+            Self::Untrusted => "Lazaret.Untrusted",
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The longest job id: the queue `lazaret-job-<id>-dead` must stay within SQS's 80 characters.
@@ -15,6 +15,9 @@ pub const SCOPES_PER_JOB: usize = 1_000;
 pub const TARGET_MINUTES: u32 = 60;
 /// The longest target, a week: an execution's history (25,000 events) ends soon after.
 pub const TARGET_MINUTES_MAX: u32 = 7 * 24 * 60;
+
+/// How far ahead of its start the window of an activation may end.
+const ACTIVATION_WAIT_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// The day S3 opened; no object is older.
 pub fn s3_opened() -> Timestamp {
@@ -267,7 +270,12 @@ impl JobInput {
         if window.from >= window.to {
             return Err(JobInputError::EmptyWindow { from: window.from, to: window.to });
         }
-        if window.to > started_at {
+        // an activation waits for the end of its window, which is when the bucket's notifications are surely in force
+        let ends_by = match self.source {
+            Source::Activation => started_at + ACTIVATION_WAIT_MAX,
+            Source::OnDemand | Source::Schedule(_) => started_at,
+        };
+        if window.to > ends_by {
             return Err(JobInputError::FutureWindow { to: window.to });
         }
         if !(1..=TARGET_MINUTES_MAX).contains(&self.target_minutes) {
@@ -350,6 +358,18 @@ mod tests {
         assert!(matches!(job(window(day, day)), Err(JobInputError::EmptyWindow { .. })));
         assert!(matches!(job(window(day, "2025-01-01T00:00:00Z")), Err(JobInputError::EmptyWindow { .. })));
         assert!(matches!(job(window(day, "2027-01-01T00:00:00Z")), Err(JobInputError::FutureWindow { .. })));
+    }
+
+    #[test]
+    fn only_an_activation_may_wait_for_the_end_of_its_window() {
+        let soon = |source, minutes| JobInput {
+            window: WindowInput { from: None, to: Some(now() + SignedDuration::from_mins(minutes)) },
+            source,
+            ..input(&["bucket"])
+        };
+        assert!(job(soon(Source::Activation, 5)).is_ok());
+        assert!(matches!(job(soon(Source::Activation, 61)), Err(JobInputError::FutureWindow { .. })));
+        assert!(matches!(job(soon(Source::OnDemand, 5)), Err(JobInputError::FutureWindow { .. })));
     }
 
     #[test]

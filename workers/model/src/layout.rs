@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! settings/policies.json               the policies; absent means defaults
+//! settings/allowed/<sha256>.json       contents that their owner allowed in spite of what was found
 //! settings/rules/<file>.yar            the owner's own YARA rules; none means no second engine
 //! definitions/current.json             the version of the definitions that is in force
 //! definitions/versions/<version>/      its files, which never change, and manifest.json with their digests
@@ -9,6 +10,7 @@
 //! jobs/<job>/summary.json              totals and the proof of completeness, the execution's output
 //! jobs/<job>/findings.jsonl            every row that is not Clean
 //! jobs/<job>/report.html               the same for a person
+//! verdicts/<name>.json                 a verdict that an execution of promote-object acts on; gone after a week
 //! work/<job>/plan.json                 which crawls count
 //! work/<job>/crawls/<crawl>.json       what a crawl counted
 //! work/<job>/progress/<worker>.json    counters for whoever watches
@@ -26,6 +28,16 @@ pub const DEFINITIONS_VERSIONS_PREFIX: &str = "definitions/versions/";
 pub const RULES_PREFIX: &str = "settings/rules/";
 /// Where the summaries of all jobs begin.
 pub const JOBS_PREFIX: &str = "jobs/";
+
+/// A content that its owner allowed. `sha256` in hex.
+pub fn allowed_key(sha256: &str) -> String {
+    format!("settings/allowed/{sha256}.json")
+}
+
+/// The record of a verdict in a staging bucket; `name` is [`crate::promotion::record_name`]'s. Only agents may write here.
+pub fn verdict_key(name: &str) -> String {
+    format!("verdicts/{name}.json")
+}
 
 /// Everything of one version of the definitions.
 pub fn definitions_prefix(version: &DefinitionsVersion) -> String {

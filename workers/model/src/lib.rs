@@ -6,6 +6,8 @@
 //! * [`object`], [`packet`]: the exact version of an object, and the message that carries many of them.
 //! * [`crawl`]: what a crawl counted; [`plan`]: which crawls of a job count, and so which packets exist.
 //! * [`verdict`], [`policy`], [`action`], [`tags`], [`quarantine`]: what was found, what is done about it, and how it is written down.
+//! * [`event`]: what S3 tells of new objects; [`announcement`]: what the world is told of their verdicts.
+//! * [`promotion`]: from a staging bucket to production; [`allowed`]: contents that their owner allowed; [`headers`]: what a copy keeps.
 //! * [`definitions`]: which definitions a verdict rests on; [`manifest`]: what a published version of them holds.
 //! * [`result`]: a row for each object; [`summary`]: the totals and the proof of completeness.
 //! * [`fleet`], [`drain`]: how many agents to start, and when a job is done.
@@ -14,11 +16,15 @@
 //! No I/O, no clock, no async: whoever calls brings the facts.
 
 pub mod action;
+pub mod allowed;
+pub mod announcement;
 pub mod crawl;
 pub mod definitions;
 pub mod drain;
+pub mod event;
 pub mod failure;
 pub mod fleet;
+pub mod headers;
 pub mod job;
 pub mod layout;
 pub mod manifest;
@@ -27,6 +33,7 @@ pub mod packet;
 pub mod plan;
 pub mod policy;
 pub mod progress;
+pub mod promotion;
 pub mod quarantine;
 pub mod result;
 pub mod summary;
@@ -34,9 +41,12 @@ pub mod tags;
 pub mod verdict;
 
 pub use action::{Action, ActionKind, ActionOutcome};
+pub use allowed::AllowedContent;
+pub use announcement::ScanResult;
 pub use crawl::{CrawlBrief, CrawlResult, SizeHistogram};
 pub use definitions::DefinitionsStamp;
 pub use failure::Failure;
+pub use headers::ObjectHeaders;
 pub use job::{BucketScope, Job, JobId, JobInput, Source, Window};
 pub use manifest::{DefinitionsFile, DefinitionsFileName, DefinitionsManifest, DefinitionsPointer, DefinitionsVersion};
 pub use object::{ETag, ObjectRef, StorageClass};
@@ -44,6 +54,7 @@ pub use packet::{CrawlId, PacketId, WorkPacket};
 pub use plan::JobPlan;
 pub use policy::{Policies, Policy};
 pub use progress::Progress;
+pub use quarantine::QuarantineRecord;
 pub use result::{Evidence, ResultRow};
 pub use summary::{Completeness, Summary, Totals};
 pub use verdict::{Finding, Verdict};

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::ActionKind;
 use crate::object::ObjectRef;
+use crate::promotion::{Destination, record_name};
 use crate::quarantine::quarantine_key;
 use crate::tags::TagKeys;
 use crate::verdict::{Finding, SkippedReason, UnscannableReason, Verdict};
@@ -34,6 +36,48 @@ pub enum InfectedAction {
     Keep,
 }
 
+/// Which verdicts on new objects are announced, on EventBridge and SNS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Announce {
+    #[default]
+    All,
+    /// Everything but `Clean`.
+    Findings,
+    None,
+}
+
+impl Announce {
+    pub fn covers(self, verdict: &Verdict) -> bool {
+        match self {
+            Self::All => true,
+            Self::Findings => !matches!(verdict, Verdict::Clean),
+            Self::None => false,
+        }
+    }
+}
+
+/// Who protected a bucket: what a tag did, a tag may undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProtectedBy {
+    Command,
+    /// `lazaret:protect` on the bucket.
+    Tag,
+}
+
+/// New objects of this bucket are scanned as they arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Protection {
+    /// Since when notifications were asked for.
+    pub since: Timestamp,
+    pub by: ProtectedBy,
+    /// If set, this is a staging bucket: what is clean is promoted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promote_to: Option<Destination>,
+}
+
 /// One bucket's policy. An empty JSON object is the default policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -49,6 +93,10 @@ pub struct Policy {
     pub max_bytes: u64,
     /// Signatures that the owner accepts: findings of these alone make an `InfectedAllowed`.
     pub allow: Vec<String>,
+    pub announce: Announce,
+    /// Written by `lazaret bucket protect`, which also asks the bucket for notifications.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protection>,
 }
 
 impl Default for Policy {
@@ -61,6 +109,8 @@ impl Default for Policy {
             skip: Vec::new(),
             max_bytes: DEFAULT_MAX_BYTES,
             allow: Vec::new(),
+            announce: Announce::default(),
+            protection: None,
         }
     }
 }
@@ -92,26 +142,41 @@ impl Policy {
         }
     }
 
-    /// What is to be done with `object`, in order. `quarantine_bucket` is where `Move` moves to.
-    pub fn decide(&self, object: &ObjectRef, verdict: &Verdict, quarantine_bucket: &str) -> Option<ActionKind> {
+    /// Where clean objects of this bucket go, if it is a staging bucket.
+    pub fn promote_to(&self) -> Option<&Destination> {
+        self.protection.as_ref()?.promote_to.as_ref()
+    }
+
+    /// What is to be done with an object that was `asked` for and is, with what its fetch told, `read`. `quarantine_bucket` is
+    /// where `Move` moves to.
+    ///
+    /// The quarantine key is of `asked`: whoever comes too late to fetch knows only that. In a staging bucket every verdict goes
+    /// through the state machine, which moves, promotes or tags.
+    pub fn decide(
+        &self,
+        asked: &ObjectRef,
+        read: &ObjectRef,
+        verdict: &Verdict,
+        quarantine_bucket: &str,
+    ) -> Option<ActionKind> {
+        if matches!(verdict, Verdict::Skipped { .. } | Verdict::Gone { .. }) {
+            return None;
+        }
+        if self.promote_to().is_some() {
+            return Some(ActionKind::Promote { record: record_name(read, verdict) });
+        }
         let tag = match self.tagging {
             Tagging::All => true,
             Tagging::Findings => !matches!(verdict, Verdict::Clean),
             Tagging::None => false,
         };
         let tag = tag.then_some(ActionKind::Tag);
-        match verdict {
-            Verdict::Infected { .. } => match self.infected {
-                InfectedAction::Move => {
-                    Some(ActionKind::Move { to_bucket: quarantine_bucket.to_owned(), to_key: quarantine_key(object) })
-                }
-                InfectedAction::Delete => Some(ActionKind::Delete),
-                InfectedAction::Keep => tag,
-            },
-            Verdict::Skipped { .. } | Verdict::Gone { .. } => None,
-            Verdict::Clean | Verdict::InfectedAllowed { .. } | Verdict::Unscannable { .. } | Verdict::Error { .. } => {
-                tag
+        match (verdict, self.infected) {
+            (Verdict::Infected { .. }, InfectedAction::Move) => {
+                Some(ActionKind::Move { to_bucket: quarantine_bucket.to_owned(), to_key: quarantine_key(asked) })
             }
+            (Verdict::Infected { .. }, InfectedAction::Delete) => Some(ActionKind::Delete),
+            _ => tag,
         }
     }
 }
@@ -167,6 +232,10 @@ mod tests {
     use crate::object::{ETag, StorageClass};
     use crate::verdict::ErrorReason;
 
+    fn decided(policy: &Policy, verdict: &Verdict) -> Option<ActionKind> {
+        policy.decide(&object("k", 1), &object("k", 1), verdict, "q")
+    }
+
     fn object(key: &str, size: u64) -> ObjectRef {
         ObjectRef {
             bucket: "bucket".into(),
@@ -211,11 +280,23 @@ mod tests {
                 Verdict::Error { reason: ErrorReason::EngineCrashed, detail: String::new() },
                 Verdict::Unscannable { reason: UnscannableReason::Encrypted, detail: String::new() },
             ] {
-                assert_eq!(policy.decide(&object("k", 1), &verdict, "q"), Some(ActionKind::Tag));
+                assert_eq!(decided(&policy, &verdict), Some(ActionKind::Tag));
             }
         }
-        let moved = Policy::default().decide(&object("k", 1), &infected(&["a"]), "q");
+        let moved = decided(&Policy::default(), &infected(&["a"]));
         assert!(matches!(moved, Some(ActionKind::Move { to_bucket, .. }) if to_bucket == "q"));
+    }
+
+    #[test]
+    fn in_a_staging_bucket_every_verdict_goes_through_the_state_machine() {
+        let promote_to = Some(Destination { bucket: "production".into(), prefix: String::new() });
+        let protection = Protection { since: Timestamp::UNIX_EPOCH, by: ProtectedBy::Command, promote_to };
+        let policy = Policy { protection: Some(protection), tagging: Tagging::None, ..Policy::default() };
+        for verdict in [Verdict::Clean, infected(&["a"])] {
+            let record = record_name(&object("k", 1), &verdict);
+            assert_eq!(decided(&policy, &verdict), Some(ActionKind::Promote { record }));
+        }
+        assert_eq!(decided(&policy, &Verdict::Skipped { reason: SkippedReason::Archived }), None);
     }
 
     #[test]
@@ -247,7 +328,8 @@ mod tests {
         #[test]
         fn tagging_findings_never_tags_the_clean(size in 0u64..10_000) {
             let policy = Policy { tagging: Tagging::Findings, ..Policy::default() };
-            prop_assert_eq!(policy.decide(&object("k", size), &Verdict::Clean, "q"), None);
+            let object = object("k", size);
+            prop_assert_eq!(policy.decide(&object, &object, &Verdict::Clean, "q"), None);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use lazaret_model::{Action, ActionKind, ActionOutcome, Finding, ResultRow};
+use lazaret_model::{Action, ActionOutcome, Finding, ResultRow};
 
 const COLUMNS: [&str; 18] = [
     "bucket",
@@ -66,7 +66,7 @@ impl<W: Write> CsvReport<W> {
             verdict.detail().into(),
             join(verdict.findings(), |finding| &finding.threat).into(),
             join(verdict.findings(), |finding| &finding.member).into(),
-            action.as_ref().map_or("", action_name).into(),
+            action.as_ref().map_or("", |action| action.kind.name()).into(),
             action.as_ref().map(outcome_text).unwrap_or_default(),
             scanned_at.to_string().into(),
             evidence.definitions.as_deref().unwrap_or_default().into(),
@@ -82,15 +82,6 @@ impl<W: Write> CsvReport<W> {
     /// Those of the writer.
     pub fn finish(mut self) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-/// `Tag`, `Move` or `Delete`.
-pub(crate) fn action_name(action: &Action) -> &'static str {
-    match action.kind {
-        ActionKind::Tag => "Tag",
-        ActionKind::Move { .. } => "Move",
-        ActionKind::Delete => "Delete",
     }
 }
 

@@ -207,6 +207,7 @@ impl World {
 
     pub fn deps(&self) -> Deps {
         Deps {
+            promotions: None,
             store: Arc::new(self.store.clone()),
             queue: Arc::new(self.queue.clone()),
             scanner: Arc::new(self.scanner.clone()),

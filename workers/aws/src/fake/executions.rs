@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::{locked, not_found, refused};
 use crate::ServiceError;
-use crate::executions::{Execution, ExecutionStatus, Executions};
+use crate::executions::{Execution, ExecutionStatus, Executions, Started};
+
+const EXISTS: &str = "ExecutionAlreadyExists";
 
 /// Executions that end when the test says so.
 #[derive(Debug, Clone, Default)]
@@ -56,12 +58,20 @@ impl FakeExecutions {
 
 #[async_trait]
 impl Executions for FakeExecutions {
+    async fn start_once(&self, name: &str, input: &Value) -> Result<Started, ServiceError> {
+        match self.start(name, input).await {
+            Ok(arn) => Ok(Started::New(arn)),
+            Err(error) if error.message == EXISTS => Ok(Started::Exists),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn start(&self, name: &str, input: &Value) -> Result<String, ServiceError> {
         let mut executions = locked(&self.executions);
         if let Some((known, _)) = executions.iter().find(|(execution, _)| execution.name == name) {
             // the same name with the same input while it runs is the same call
             let same = known.status == ExecutionStatus::Running && known.input.as_ref() == Some(input);
-            return if same { Ok(known.arn.clone()) } else { Err(refused("StartExecution", "ExecutionAlreadyExists")) };
+            return if same { Ok(known.arn.clone()) } else { Err(refused("StartExecution", EXISTS)) };
         }
         let arn = format!("arn:aws:states:eu-test-1:000000000000:execution:lazaret-retro-job:{name}");
         let execution = Execution {

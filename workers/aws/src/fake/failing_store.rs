@@ -8,7 +8,9 @@ use lazaret_model::object::ObjectRef;
 use lazaret_model::tags::Tag;
 
 use super::Faults;
-use crate::objects::{Fetched, ListPage, ObjectStore, PutCondition, StoreError, Stored};
+use crate::objects::{
+    Copied, CopyTarget, Fetched, ListPage, ObjectHead, ObjectStore, PutCondition, StoreError, Stored,
+};
 
 /// Passes every call on to `inner`, but for those planned in `faults`.
 #[derive(Clone)]
@@ -45,8 +47,12 @@ impl ObjectStore for FailingStore {
         self.faults.around("put_tags", self.inner.put_tags(object, tags)).await
     }
 
-    async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError> {
-        self.faults.around("copy", self.inner.copy(object, to_bucket, to_key, tags)).await
+    async fn copy(&self, object: &ObjectRef, to: CopyTarget<'_>) -> Result<Copied, StoreError> {
+        self.faults.around("copy", self.inner.copy(object, to)).await
+    }
+
+    async fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectHead>, StoreError> {
+        self.faults.around("head", self.inner.head(bucket, key, version_id)).await
     }
 
     async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError> {

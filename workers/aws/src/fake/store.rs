@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use lazaret_model::headers::ObjectHeaders;
 use lazaret_model::object::{ETag, ObjectRef, StorageClass};
 use lazaret_model::tags::Tag;
 use sha2::{Digest, Sha256};
@@ -25,7 +26,7 @@ pub struct FakeObject {
     pub(super) last_modified: Timestamp,
     pub(super) storage_class: StorageClass,
     pub(super) tags: Vec<Tag>,
-    pub(super) content_type: String,
+    pub(super) headers: ObjectHeaders,
 }
 
 impl FakeObject {
@@ -38,7 +39,7 @@ impl FakeObject {
             last_modified: Timestamp::from_second(1_767_225_600).expect("2026-01-01T00:00:00Z is a timestamp"),
             storage_class: StorageClass::standard(),
             tags: Vec::new(),
-            content_type: "binary/octet-stream".into(),
+            headers: ObjectHeaders { content_type: Some("binary/octet-stream".into()), ..ObjectHeaders::default() },
         }
     }
 
@@ -70,7 +71,14 @@ impl FakeObject {
 
     #[must_use]
     pub fn content_type(mut self, content_type: &str) -> Self {
-        self.content_type = content_type.to_owned();
+        self.headers.content_type = Some(content_type.to_owned());
+        self
+    }
+
+    /// `x-amz-meta-<name>`.
+    #[must_use]
+    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+        self.headers.metadata.insert(name.to_owned(), value.to_owned());
         self
     }
 }
@@ -109,7 +117,9 @@ pub(super) struct State {
 
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
+    /// It has versions, or had them.
     pub(super) versioned: bool,
+    pub(super) suspended: bool,
     pub(super) denied: bool,
     pub(super) denied_keys: BTreeSet<String>,
     /// The versions of each key, the current one last.
@@ -152,6 +162,12 @@ impl FakeStore {
     /// From now on the bucket has versions; what is in it already has the version id `null`.
     pub fn enable_versions(&self, bucket: &str) {
         self.bucket(bucket, |bucket| bucket.versioned = true);
+        self.bucket(bucket, |bucket| bucket.suspended = false);
+    }
+
+    /// From now on what is written has the version id `null`, over whatever has that; older versions stay.
+    pub fn suspend_versions(&self, bucket: &str) {
+        self.bucket(bucket, |bucket| bucket.suspended = true);
     }
 
     /// From now on everything in this bucket is forbidden.
@@ -236,7 +252,7 @@ impl FakeStore {
 
     /// The content type of the current version.
     pub fn content_type_of(&self, bucket: &str, key: &str) -> Option<String> {
-        self.current(bucket, key).map(|object| object.content_type)
+        self.current(bucket, key).and_then(|object| object.headers.content_type)
     }
 
     /// The keys of all current versions below a prefix, in order.
@@ -291,11 +307,11 @@ impl State {
         self.versions += 1;
         let number = self.versions;
         let place = self.buckets.get_mut(bucket).unwrap_or_else(|| panic!("no bucket {bucket}"));
-        let id = if place.versioned { format!("v{number:06}") } else { NULL_VERSION.to_owned() };
+        let kept = place.versioned && !place.suspended;
+        let id = if kept { format!("v{number:06}") } else { NULL_VERSION.to_owned() };
         let versions = place.keys.entry(key.to_owned()).or_default();
-        if !place.versioned {
-            versions.clear();
-        }
+        // of those without versions there is one at a time
+        versions.retain(|version| kept || version.id != NULL_VERSION);
         versions.push(Version { id, ..version });
     }
 }
@@ -311,7 +327,11 @@ impl Bucket {
     }
 
     pub(super) fn current_ref(&self, bucket: &str, key: &str) -> Option<ObjectRef> {
-        let version = self.current(key)?;
+        self.reference(bucket, key, self.current(key)?)
+    }
+
+    /// None for a delete marker.
+    pub(super) fn reference(&self, bucket: &str, key: &str, version: &Version) -> Option<ObjectRef> {
         let object = version.object.as_ref()?;
         Some(ObjectRef {
             bucket: bucket.to_owned(),

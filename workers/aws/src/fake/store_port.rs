@@ -2,11 +2,15 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
+use lazaret_model::headers::USER_METADATA_BYTES;
 use lazaret_model::object::{ETag, ObjectRef};
 use lazaret_model::tags::{TAGS_PER_OBJECT, Tag};
 
 use super::store::{Bucket, FakeObject, FakeStore, NULL_VERSION, State, Version};
-use crate::objects::{COPY_BYTES_MAX, Fetched, ListPage, ObjectBody, ObjectStore, PutCondition, StoreError, Stored};
+use crate::objects::{
+    Copied, CopyTarget, Fetched, ListPage, ObjectBody, ObjectHead, ObjectStore, PutCondition, StoreError, Stored,
+};
 use crate::tagging::{TagSteps, put_unpinned};
 
 /// Bytes of a body that come at once; small, so that tests see several chunks.
@@ -59,21 +63,39 @@ impl ObjectStore for FakeStore {
         put_unpinned(self, object, tags).await
     }
 
-    async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError> {
+    async fn copy(&self, object: &ObjectRef, to: CopyTarget<'_>) -> Result<Copied, StoreError> {
         self.calls.count("copy");
-        check_tags(tags)?;
+        check_tags(to.tags)?;
         let mut state = self.state();
         let place = state.open_key(&object.bucket, &object.key)?;
         let found = place.pinned(object, true)?.object.clone().ok_or(StoreError::NotFound)?;
         if found.storage_class.is_archived() {
             return Err(StoreError::Archived);
         }
-        if found.size > COPY_BYTES_MAX {
-            return Err(StoreError::Permanent("InvalidRequest: larger than the maximum allowable size".into()));
+        let headers = to.headers.cloned().unwrap_or_else(|| found.headers.clone());
+        if headers.metadata_bytes() > USER_METADATA_BYTES {
+            return Err(StoreError::Permanent("MetadataTooLarge".into()));
         }
-        state.open_key(to_bucket, to_key)?;
-        state.write(to_bucket, to_key, FakeObject { tags: tags.to_vec(), ..found });
-        Ok(())
+        state.open_key(to.bucket, to.key)?;
+        let copy = FakeObject { tags: to.tags.to_vec(), headers, last_modified: Timestamp::now(), ..found };
+        let etag = state.write(to.bucket, to.key, copy);
+        let place = state.open(to.bucket)?;
+        let version_id = place.current(to.key).and_then(|version| place.version_id(version));
+        Ok(Copied { version_id, etag })
+    }
+
+    async fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectHead>, StoreError> {
+        self.calls.count("head");
+        let mut state = self.state();
+        let place = state.open_key(bucket, key)?;
+        let version = match version_id {
+            None => place.current(key),
+            Some(id) => place.keys.get(key).and_then(|versions| versions.iter().find(|version| version.id == id)),
+        };
+        Ok(version.and_then(|version| {
+            let headers = version.object.as_ref()?.headers.clone();
+            Some(ObjectHead { object: place.reference(bucket, key, version)?, headers })
+        }))
     }
 
     async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError> {

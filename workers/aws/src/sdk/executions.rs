@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::fault::{nonsense, service_error};
 use super::store::timestamp;
 use crate::ServiceError;
-use crate::executions::{Execution, ExecutionStatus, Executions};
+use crate::executions::{Execution, ExecutionStatus, Executions, Started};
 
 /// Executions on a page of ListExecutions at most (Step Functions API reference).
 const PAGE_EXECUTIONS: usize = 1_000;
@@ -40,6 +40,17 @@ impl Executions for SfnExecutions {
         let start = self.sfn.start_execution().state_machine_arn(&self.state_machine_arn).name(name);
         let started = start.input(input.to_string()).send().await;
         Ok(started.map_err(|error| service_error("StartExecution", error))?.execution_arn)
+    }
+
+    async fn start_once(&self, name: &str, input: &Value) -> Result<Started, ServiceError> {
+        let start = self.sfn.start_execution().state_machine_arn(&self.state_machine_arn).name(name);
+        match start.input(input.to_string()).send().await {
+            Ok(started) => Ok(Started::New(started.execution_arn)),
+            Err(error) if error.as_service_error().is_some_and(|why| why.is_execution_already_exists()) => {
+                Ok(Started::Exists)
+            }
+            Err(error) => Err(service_error("StartExecution", error)),
+        }
     }
 
     async fn describe(&self, name: &str) -> Result<Option<Execution>, ServiceError> {

@@ -5,18 +5,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
 use aws_sdk_s3::types::{
-    Delete, EncodingType, MetadataDirective, Object, ObjectIdentifier, Tag as S3Tag, Tagging, TaggingDirective,
+    Delete, EncodingType, MetadataDirective, Object, ObjectIdentifier, StorageClass as S3StorageClass, Tag as S3Tag,
+    Tagging, TaggingDirective,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
+use lazaret_model::headers::ObjectHeaders;
 use lazaret_model::object::{ETag, ObjectRef, StorageClass};
 use lazaret_model::tags::Tag;
 
 use super::encoding::{copy_source, listed_key, tagging};
 use super::fault::{chain, store_error};
-use crate::objects::{Fetched, ListPage, ObjectBody, ObjectStore, PutCondition, StoreError, Stored};
+use super::parts::{COPY_PART_BYTES, copy_in_parts};
+use crate::objects::{
+    COPY_BYTES_MAX, Copied, CopyTarget, Fetched, ListPage, ObjectBody, ObjectHead, ObjectStore, PutCondition,
+    StoreError, Stored,
+};
 use crate::tagging::{TagSteps, put_unpinned};
 
 /// The version id of objects that were written while their bucket had no versions. Unlike every other, it can be
@@ -29,12 +35,20 @@ const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// tags are read: the SDK takes it for a missing one. Such an object is listed, and its row can only be an error.
 #[derive(Debug, Clone)]
 pub struct S3Store {
-    s3: Client,
+    pub(super) s3: Client,
+    copy_bytes_max: u64,
+    pub(super) copy_part_bytes: u64,
 }
 
 impl S3Store {
     pub(super) fn new(s3: Client) -> Self {
-        Self { s3 }
+        Self { s3, copy_bytes_max: COPY_BYTES_MAX, copy_part_bytes: COPY_PART_BYTES }
+    }
+
+    /// Copies what is larger than `bytes_max` in parts of `part_bytes`, for tests: S3 takes no parts below 5 MiB but the last.
+    #[must_use]
+    pub fn copying_in_parts(self, bytes_max: u64, part_bytes: u64) -> Self {
+        Self { copy_bytes_max: bytes_max, copy_part_bytes: part_bytes, ..self }
     }
 }
 
@@ -73,8 +87,29 @@ fn is_pinned(object: &ObjectRef) -> bool {
 }
 
 /// The `If-Match` of an object that its version id does not pin.
-fn unpinned_etag(object: &ObjectRef) -> Option<String> {
+pub(super) fn unpinned_etag(object: &ObjectRef) -> Option<String> {
     (!is_pinned(object)).then(|| object.etag.quoted())
+}
+
+/// A copy has its source's storage class, which a listing or a HEAD told.
+pub(super) fn kept_class(object: &ObjectRef) -> Option<S3StorageClass> {
+    let class = &object.storage_class;
+    (*class != StorageClass::standard() && !class.is_archived()).then(|| S3StorageClass::from(class.0.as_str()))
+}
+
+/// Most owners write a date here; whatever else it is can't be sent by the SDK.
+pub(super) fn http_date(text: &str) -> Option<DateTime> {
+    DateTime::from_str(text, Format::HttpDate).ok()
+}
+
+/// Waits as long as a copy may take.
+pub(super) fn patient() -> aws_sdk_s3::config::Builder {
+    let patience = TimeoutConfig::builder().read_timeout(COPY_TIMEOUT).build();
+    aws_sdk_s3::config::Builder::new().timeout_config(patience)
+}
+
+pub(super) fn without_etag() -> StoreError {
+    StoreError::Permanent("an object without an ETag".into())
 }
 
 #[async_trait]
@@ -124,22 +159,73 @@ impl ObjectStore for S3Store {
         if is_pinned(object) { self.write(object, tags).await } else { put_unpinned(self, object, tags).await }
     }
 
-    async fn copy(&self, object: &ObjectRef, to_bucket: &str, to_key: &str, tags: &[Tag]) -> Result<(), StoreError> {
+    async fn copy(&self, object: &ObjectRef, to: CopyTarget<'_>) -> Result<Copied, StoreError> {
+        if object.size > self.copy_bytes_max {
+            return copy_in_parts(self, object, to).await;
+        }
+        let headers = to.headers.cloned();
+        let replace = headers.is_some();
+        let headers = headers.unwrap_or_default();
         let copy = self
             .s3
             .copy_object()
             .copy_source(copy_source(&object.bucket, &object.key, object.version_id.as_deref()))
             .set_copy_source_if_match(unpinned_etag(object))
-            .bucket(to_bucket)
-            .key(to_key)
-            .metadata_directive(MetadataDirective::Copy)
+            .bucket(to.bucket)
+            .key(to.key)
+            .metadata_directive(if replace { MetadataDirective::Replace } else { MetadataDirective::Copy })
+            .set_content_type(headers.content_type)
+            .set_content_encoding(headers.content_encoding)
+            .set_content_disposition(headers.content_disposition)
+            .set_content_language(headers.content_language)
+            .set_cache_control(headers.cache_control)
+            .set_expires(headers.expires.as_deref().and_then(http_date))
+            .set_website_redirect_location(headers.website_redirect_location)
+            .set_metadata(replace.then(|| headers.metadata.into_iter().collect()))
+            .set_storage_class(kept_class(object))
             .tagging_directive(TaggingDirective::Replace)
-            .set_tagging((!tags.is_empty()).then(|| tagging(tags)));
-        let patience = TimeoutConfig::builder().read_timeout(COPY_TIMEOUT).build();
-        let patient = aws_sdk_s3::config::Builder::new().timeout_config(patience);
-        let copied = copy.customize().config_override(patient).send().await;
+            .set_tagging((!to.tags.is_empty()).then(|| tagging(to.tags)));
+        let copied = copy.customize().config_override(patient()).send().await;
         // S3 does not say which bucket is missing; the source was just read, so it is the target
-        copied.map(drop).map_err(|error| store_error(error, to_bucket))
+        let copied = copied.map_err(|error| store_error(error, to.bucket))?;
+        let etag = copied.copy_object_result().and_then(|result| result.e_tag()).map(ETag::from);
+        Ok(Copied { etag: etag.ok_or_else(without_etag)?, version_id: copied.version_id })
+    }
+
+    async fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<ObjectHead>, StoreError> {
+        let head = self.s3.head_object().bucket(bucket).key(key);
+        let found = match head.set_version_id(version_id.map(str::to_owned)).send().await {
+            Ok(found) => found,
+            Err(error) => {
+                return match store_error(error, bucket) {
+                    StoreError::NotFound => Ok(None),
+                    error => Err(error),
+                };
+            }
+        };
+        let missing = |what: &str| StoreError::Permanent(format!("an object without a readable {what}"));
+        let object = ObjectRef {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version_id: found.version_id,
+            etag: found.e_tag.map(ETag::from).ok_or_else(without_etag)?,
+            size: found.content_length.and_then(|size| u64::try_from(size).ok()).ok_or_else(|| missing("size"))?,
+            last_modified: found.last_modified.as_ref().and_then(timestamp).ok_or_else(|| missing("date"))?,
+            storage_class: found
+                .storage_class
+                .map_or_else(StorageClass::standard, |class| StorageClass(class.as_str().to_owned())),
+        };
+        let headers = ObjectHeaders {
+            content_type: found.content_type,
+            content_encoding: found.content_encoding,
+            content_disposition: found.content_disposition,
+            content_language: found.content_language,
+            cache_control: found.cache_control,
+            expires: found.expires_string,
+            website_redirect_location: found.website_redirect_location,
+            metadata: found.metadata.unwrap_or_default().into_iter().collect(),
+        };
+        Ok(Some(ObjectHead { object, headers }))
     }
 
     async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError> {
@@ -175,7 +261,7 @@ impl ObjectStore for S3Store {
                 };
             }
         };
-        let etag = found.e_tag.ok_or_else(|| StoreError::Permanent("an object without an ETag".into()))?;
+        let etag = found.e_tag.ok_or_else(without_etag)?;
         let body = found.body.collect().await.map_err(|error| StoreError::Transient(chain(&error)))?;
         Ok(Some(Stored { bytes: body.into_bytes(), etag }))
     }

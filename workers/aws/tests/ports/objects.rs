@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lazaret_aws::fake::{FakeObject, FakeStore};
-use lazaret_aws::objects::PutCondition;
+use lazaret_aws::objects::{CopyTarget, PutCondition};
 use lazaret_aws::sdk::Sdk;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::ObjectRef;
@@ -31,6 +31,10 @@ async fn pinned(world: &dyn World, bucket: &str, key: &str) -> ObjectRef {
 
 fn tag(key: &str, value: &str) -> Tag {
     Tag { key: key.into(), value: value.into() }
+}
+
+fn to<'a>(bucket: &'a str, key: &'a str, tags: &'a [Tag]) -> CopyTarget<'a> {
+    CopyTarget { bucket, key, tags, headers: None }
 }
 
 #[tokio::test]
@@ -97,7 +101,7 @@ async fn a_copy_takes_the_pinned_version_with_new_tags() {
             let old = pinned(world.as_ref(), &bucket, "key").await;
             store.put_tags(&old, &[tag("team", "a")]).await.expect("tagged");
             let tags = [tag("scan-result", "Infected"), tag("message", "a b+c=/@")];
-            store.copy(&old, &target, "to here", &tags).await.expect("copied");
+            store.copy(&old, to(&target, "to here", &tags)).await.expect("copied");
             let copied = store.get(&target, "to here").await.expect("an answer").expect("a copy");
             assert_eq!(copied.bytes, "old");
             let mut found = store.tags_at(&target, "to here").await.expect("an answer").expect("tags");
@@ -105,14 +109,14 @@ async fn a_copy_takes_the_pinned_version_with_new_tags() {
             assert_eq!(found, tags);
 
             world.put(&bucket, "key", "newer").await;
-            let copied = store.copy(&old, &target, "again", &[]).await;
+            let copied = store.copy(&old, to(&target, "again", &[])).await;
             assert_eq!(copied, if versioned { Ok(()) } else { Err(StoreError::PreconditionFailed) });
             let again = store.get(&target, "again").await.expect("an answer").map(|stored| stored.bytes);
             assert_eq!(again, versioned.then(|| Bytes::from("old")));
             store.delete_keys(&target, &["again".into()]).await.expect("deleted");
 
             let gone = ObjectRef { key: "never there".into(), version_id: None, ..old };
-            assert_eq!(store.copy(&gone, &target, "x", &[]).await, Err(StoreError::NotFound));
+            assert_eq!(store.copy(&gone, to(&target, "x", &[])).await, Err(StoreError::NotFound));
         }
     }
 }
@@ -158,7 +162,7 @@ async fn an_object_that_is_older_than_its_buckets_versions_is_pinned_and_wholly_
         let old = pinned(world.as_ref(), &bucket, "key").await;
         store.put_tags(&old, &[tag("a", "1")]).await.expect("tagged");
         assert_eq!(store.tags(&old).await, Ok(vec![tag("a", "1")]));
-        store.copy(&old, &target, "key", &[]).await.expect("copied");
+        store.copy(&old, to(&target, "key", &[])).await.expect("copied");
         store.delete(&old).await.expect("deleted");
         assert_eq!(read(store.as_ref(), &old).await, Err(StoreError::NotFound));
         assert_eq!(store.get(&bucket, "key").await, Ok(None));
@@ -236,7 +240,10 @@ async fn hostile_keys_go_all_the_way() {
             let object = pinned(world.as_ref(), &bucket, &listed.key).await;
             store.put_tags(&object, &[tag("k", "v")]).await.expect("tagged");
             assert_eq!(store.tags(&object).await.expect("tags").len(), 1, "{:?}", object.key);
-            store.copy(&object, &target, &object.key, &[]).await.unwrap_or_else(|e| panic!("{:?}: {e}", object.key));
+            store
+                .copy(&object, to(&target, &object.key, &[]))
+                .await
+                .unwrap_or_else(|e| panic!("{:?}: {e}", object.key));
             assert_eq!(store.get(&target, &object.key).await.expect("an answer").expect("a copy").bytes, "bytes");
             store.delete(&object).await.expect("deleted");
             assert_eq!(read(store.as_ref(), &object).await, Err(StoreError::NotFound));
@@ -345,6 +352,6 @@ async fn a_missing_bucket_is_told_from_a_missing_object() {
 
         world.put(&bucket, "key", "x").await;
         let object = world.listed(&bucket, "key").await;
-        assert_eq!(store.copy(&object, missing, "key", &[]).await, Err(no_bucket));
+        assert_eq!(store.copy(&object, to(missing, "key", &[])).await, Err(no_bucket));
     }
 }

@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::types::{BucketVersioningStatus, StorageClass, VersioningConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
+use lazaret_aws::executions::Started;
 use lazaret_aws::fake::{FakeExecutions, FakeObject, FakeQueues, FakeStore};
 use lazaret_aws::queue::Queues;
 use lazaret_aws::sdk::Sdk;
@@ -114,6 +115,12 @@ impl Executions for FakeMachine {
         let arn = self.0.start(name, input).await?;
         self.0.enter(name, "Wait for it");
         Ok(arn)
+    }
+
+    async fn start_once(&self, name: &str, input: &serde_json::Value) -> Result<Started, lazaret_aws::ServiceError> {
+        let started = self.0.start_once(name, input).await?;
+        self.0.enter(name, "Wait for it");
+        Ok(started)
     }
 
     async fn describe(

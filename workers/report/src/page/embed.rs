@@ -3,7 +3,7 @@
 use lazaret_model::{Action, ActionKind, Finding, ResultRow};
 use serde::Serialize;
 
-use crate::csv::{action_name, outcome_text};
+use crate::csv::outcome_text;
 
 /// Findings of one object that a page shows; the rest is a number.
 const FINDINGS: usize = 50;
@@ -85,7 +85,7 @@ fn cells(row: &ResultRow) -> String {
         verdict.detail(),
         few(findings),
         findings.len(),
-        action.as_ref().map_or("", action_name),
+        action.as_ref().map_or("", |action| action.kind.name()),
         action.as_ref().map(target).unwrap_or_default(),
         action.as_ref().map(outcome_text).unwrap_or_default(),
         few(&evidence.notes),
@@ -100,6 +100,7 @@ fn few(findings: &[Finding]) -> Vec<[&str; 3]> {
 fn target(action: &Action) -> String {
     match &action.kind {
         ActionKind::Move { to_bucket, to_key } => format!("{to_bucket}/{to_key}"),
+        ActionKind::Promote { record } => record.clone(),
         ActionKind::Tag | ActionKind::Delete => String::new(),
     }
 }
