@@ -1,12 +1,20 @@
 import { Aws } from 'aws-cdk-lib';
+import type { Settings } from './config';
 import {
   AGENT_FAMILY,
   CLUSTER,
   CRAWLER_FAMILY,
+  EVENT_AGENT_FAMILY,
+  EVENT_BUS,
+  EVENTS_QUEUE,
+  EVENTS_TOPIC,
   JOB_QUEUE_PREFIX,
+  NOTIFICATIONS_TOPIC,
+  PROMOTE_STATE_MACHINE,
   quarantineBucketName,
   resultsBucketName,
   STATE_MACHINE,
+  taskRoleName,
 } from './names';
 
 /** The ARNs of one deployment, by the names of ARCHITECTURE.md: no stack needs another's exports. */
@@ -24,13 +32,23 @@ export class Arns {
   readonly cluster: string;
   readonly tasks: string;
   readonly stateMachine: string;
+  readonly promoteStateMachine: string;
+  readonly promoteExecutions: string;
+  readonly eventsTopic: string;
+  readonly eventsQueue: string;
+  readonly notificationsTopic: string;
+  readonly eventBus: string;
+  /** The task roles of agents, in jobs and of events: who may write verdicts. */
+  readonly agentRoles: readonly string[];
   /** Every revision: a job of a week must outlive a deployment, which retires the revision that it started with. */
   readonly crawlerTaskDefinitions: string;
   readonly agentTaskDefinitions: string;
   readonly scanBuckets: readonly string[];
   readonly scanObjects: readonly string[];
+  readonly promoteBuckets: readonly string[];
+  readonly promoteObjects: readonly string[];
 
-  constructor(account: string, region: string, scanBuckets: readonly string[]) {
+  constructor(account: string, region: string, settings: Pick<Settings, 'scanBuckets' | 'promoteBuckets'>) {
     const arn = (service: string, resource: string): string =>
       `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`;
     const bucket = (name: string): string => `arn:${Aws.PARTITION}:s3:::${name}`;
@@ -45,10 +63,21 @@ export class Arns {
     this.cluster = arn('ecs', `cluster/${CLUSTER}`);
     this.tasks = arn('ecs', `task/${CLUSTER}/*`);
     this.stateMachine = arn('states', `stateMachine:${STATE_MACHINE}`);
+    this.promoteStateMachine = arn('states', `stateMachine:${PROMOTE_STATE_MACHINE}`);
+    this.promoteExecutions = arn('states', `execution:${PROMOTE_STATE_MACHINE}:*`);
+    this.eventsTopic = arn('sns', EVENTS_TOPIC);
+    this.eventsQueue = arn('sqs', EVENTS_QUEUE);
+    this.notificationsTopic = arn('sns', NOTIFICATIONS_TOPIC);
+    this.eventBus = arn('events', `event-bus/${EVENT_BUS}`);
+    this.agentRoles = [AGENT_FAMILY, EVENT_AGENT_FAMILY].map(
+      (family) => `arn:${Aws.PARTITION}:iam::${account}:role/${taskRoleName(family, region)}`,
+    );
     this.crawlerTaskDefinitions = arn('ecs', `task-definition/${CRAWLER_FAMILY}:*`);
     this.agentTaskDefinitions = arn('ecs', `task-definition/${AGENT_FAMILY}:*`);
-    this.scanBuckets = scanBuckets.map(bucket);
-    this.scanObjects = scanBuckets.map((name) => `${bucket(name)}/*`);
+    this.scanBuckets = settings.scanBuckets.map(bucket);
+    this.scanObjects = settings.scanBuckets.map((name) => `${bucket(name)}/*`);
+    this.promoteBuckets = settings.promoteBuckets.map(bucket);
+    this.promoteObjects = settings.promoteBuckets.map((name) => `${bucket(name)}/*`);
   }
 
   /** Objects of the results bucket; `pattern` as in workers/model/src/layout.rs, with `*` for a job's id. */

@@ -19,6 +19,10 @@ export const LOCAL_SETTINGS = {
   packetObjects: 250,
   packetBytes: 64 * MIB,
   startupSeconds: 5,
+  promoteBuckets: ['*'],
+  eventAgentsMax: 2,
+  activationSettleSeconds: 2,
+  stagingLimitSeconds: 5,
   logRetentionDays: 1,
 } as const satisfies Partial<Settings>;
 

@@ -6,6 +6,7 @@ const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
 export type Architecture = 'arm64' | 'x86_64';
+export type PromoteType = 'STANDARD' | 'EXPRESS';
 
 /** Where the tasks run. */
 export interface NetworkSettings {
@@ -39,6 +40,11 @@ export interface Settings {
    * The tasks' roles name exactly these. No default on AWS: it is the one decision that is the owner's.
    */
   readonly scanBuckets: readonly string[];
+  /**
+   * Buckets that staging buckets may promote to: names, or patterns with `*`. Nothing else may be written to.
+   * @default - none: buckets can be protected, and no staging bucket can promote
+   */
+  readonly promoteBuckets: readonly string[];
   /**
    * KMS keys (ARNs) that objects in those buckets are encrypted with.
    * @default - none: SSE-S3 and the AWS managed key need no grant
@@ -105,6 +111,29 @@ export interface Settings {
    * @default '' - a step that is missing is an error at an agent's start
    */
   readonly jailAllowMissing: string;
+  /** Agents that wait for events, always. @default 1 - 0 launches none until there is work, which then waits for two minutes or more */
+  readonly eventAgentsMin: number;
+  /** … and at the most. @default 12 */
+  readonly eventAgentsMax: number;
+  /** An event that waits for longer raises an alarm. @default 900 - a redelivery, and the longest scan */
+  readonly eventLimitSeconds: number;
+  /**
+   * Of the state machine that promotes. STANDARD keeps each execution's history for 90 days and copies for up to 15 minutes a try; EXPRESS
+   * costs a twentieth, has its five minutes for everything, and may start an execution twice.
+   * @default 'STANDARD'
+   */
+  readonly promoteType: PromoteType;
+  /** An object that waits in a staging bucket for longer raises an alarm. @default 3600 */
+  readonly stagingLimitSeconds: number;
+  /**
+   * From the moment that a bucket's events are switched on to the end of the window that its first job scans: S3 takes a while until it
+   * sends every event. @default 300
+   */
+  readonly activationSettleSeconds: number;
+  /** Nobody deletes what is in quarantine for so many days, short of a role that may bypass governance. @default 0 - no Object Lock */
+  readonly quarantineLockDays: number;
+  /** What is in quarantine is deleted after so many days. @default 0 - never */
+  readonly quarantineExpiryDays: number;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   readonly network: NetworkSettings;
@@ -124,6 +153,7 @@ export interface AgentPaths {
 /** The defaults on AWS, all but the buckets. */
 export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
   local: false,
+  promoteBuckets: [],
   kmsKeyArns: [],
   architecture: 'arm64',
   maxAgents: 500,
@@ -151,6 +181,14 @@ export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
   verdictCacheEntries: 100_000,
   engineLimits: '{}',
   jailAllowMissing: '',
+  eventAgentsMin: 1,
+  eventAgentsMax: 12,
+  eventLimitSeconds: 900,
+  promoteType: 'STANDARD',
+  stagingLimitSeconds: 3600,
+  activationSettleSeconds: 300,
+  quarantineLockDays: 0,
+  quarantineExpiryDays: 0,
   network: { subnetIds: [], assignPublicIp: true },
   functionsDir: FUNCTIONS_DIR,
   // as workers/agent/Dockerfile lays them out
@@ -183,6 +221,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
   const settings: Settings = {
     ...defaults,
     scanBuckets,
+    promoteBuckets: context.list('promoteBuckets', defaults.promoteBuckets),
     kmsKeyArns: context.list('kmsKeyArns', defaults.kmsKeyArns),
     architecture: context.oneOf('architecture', ['arm64', 'x86_64'], defaults.architecture),
     maxAgents: context.number('maxAgents', defaults.maxAgents),
@@ -216,6 +255,14 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     verdictCacheEntries: context.numberOrZero('verdictCacheEntries', defaults.verdictCacheEntries),
     engineLimits: context.text('engineLimits', defaults.engineLimits),
     jailAllowMissing: context.text('jailAllowMissing', defaults.jailAllowMissing),
+    eventAgentsMin: context.numberOrZero('eventAgentsMin', defaults.eventAgentsMin),
+    eventAgentsMax: context.number('eventAgentsMax', defaults.eventAgentsMax),
+    eventLimitSeconds: context.number('eventLimitSeconds', defaults.eventLimitSeconds),
+    promoteType: context.oneOf('promoteType', ['STANDARD', 'EXPRESS'], defaults.promoteType),
+    stagingLimitSeconds: context.number('stagingLimitSeconds', defaults.stagingLimitSeconds),
+    activationSettleSeconds: context.number('activationSettleSeconds', defaults.activationSettleSeconds),
+    quarantineLockDays: context.numberOrZero('quarantineLockDays', defaults.quarantineLockDays),
+    quarantineExpiryDays: context.numberOrZero('quarantineExpiryDays', defaults.quarantineExpiryDays),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),
@@ -235,10 +282,21 @@ export function beatSeconds(settings: Settings): number {
 }
 
 function check(settings: Settings): void {
-  for (const bucket of settings.scanBuckets) {
-    if (!/^[a-z0-9.*-]{1,63}$/.test(bucket)) {
-      throw new Error(`scanBuckets: \`${bucket}\` is not a bucket's name or a pattern with \`*\``);
+  for (const name of ['scanBuckets', 'promoteBuckets'] as const) {
+    for (const bucket of settings[name]) {
+      if (!/^[a-z0-9.*-]{1,63}$/.test(bucket)) {
+        throw new Error(`${name}: \`${bucket}\` is not a bucket's name or a pattern with \`*\``);
+      }
     }
+  }
+  if (settings.eventAgentsMin > settings.eventAgentsMax) {
+    throw new Error(`eventAgentsMin is ${settings.eventAgentsMin}, above eventAgentsMax, ${settings.eventAgentsMax}`);
+  }
+  const { quarantineLockDays, quarantineExpiryDays } = settings;
+  if (quarantineExpiryDays !== 0 && quarantineExpiryDays < quarantineLockDays) {
+    throw new Error(
+      `quarantineExpiryDays is ${quarantineExpiryDays}, below quarantineLockDays, ${quarantineLockDays}: nothing may be deleted by then`,
+    );
   }
   if (!settings.local && settings.heartbeatSeconds < 120) {
     throw new Error('heartbeatSeconds is below 120: Fargate alone takes up to a minute to start a crawler');

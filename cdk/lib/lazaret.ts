@@ -1,5 +1,6 @@
 import { type App, CliCredentialsStackSynthesizer, type Environment, type StackProps, Tags } from 'aws-cdk-lib';
 import type { Settings } from './config';
+import { EventsStack } from './stacks/events-stack';
 import { JobsStack } from './stacks/jobs-stack';
 import { StorageStack } from './stacks/storage-stack';
 
@@ -9,6 +10,7 @@ export const LOCAL_ASSETS_BUCKET = 'lazaret-local-assets';
 export interface Lazaret {
   readonly storage: StorageStack;
   readonly jobs: JobsStack;
+  readonly events: EventsStack;
 }
 
 /** The whole app: state apart from what may be destroyed at any time. */
@@ -24,7 +26,7 @@ export function defineLazaret(app: App, settings: Settings, env: Required<Enviro
   const storage = new StorageStack(app, 'LazaretStorage', {
     ...common(),
     description: 'Lazaret: results and quarantine',
-    disposable: settings.local,
+    settings,
     terminationProtection: !settings.local,
   });
   const jobs = new JobsStack(app, 'LazaretJobs', {
@@ -33,6 +35,13 @@ export function defineLazaret(app: App, settings: Settings, env: Required<Enviro
     settings,
   });
   jobs.addStackDependency(storage);
+  const events = new EventsStack(app, 'LazaretEvents', {
+    ...common(),
+    description: 'Lazaret: scanning of objects as they arrive, and promotion from staging buckets',
+    settings,
+    jobs,
+  });
+  events.addStackDependency(jobs);
   Tags.of(app).add('application', 'lazaret');
-  return { storage, jobs };
+  return { storage, jobs, events };
 }

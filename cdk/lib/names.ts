@@ -2,24 +2,57 @@
  * The names of ARCHITECTURE.md. Programs find each other by them, so they are fixed: one deployment an account and region.
  */
 export const STATE_MACHINE = 'lazaret-retro-job';
+export const PROMOTE_STATE_MACHINE = 'lazaret-promote-object';
 export const CLUSTER = 'lazaret';
 export const CRAWLER_FAMILY = 'lazaret-crawler';
 export const AGENT_FAMILY = 'lazaret-agent';
+export const EVENT_AGENT_FAMILY = 'lazaret-event-agent';
+export const EVENT_SERVICE = 'lazaret-events';
 /** Each job's queues begin with this; nothing else in the account may. */
 export const JOB_QUEUE_PREFIX = 'lazaret-job-';
 /** Of the tear-down rule. Not `lazaret-job-…`, or the tear-down of a job of that name would delete it. */
 export const TEARDOWN_DEAD_LETTER_QUEUE = 'lazaret-teardown-events-dead';
+
+/** S3 publishes here; the queue of the same name hears of it. */
+export const EVENTS_TOPIC = 'lazaret-events';
+export const EVENTS_QUEUE = 'lazaret-events';
+export const EVENTS_DEAD_LETTER_QUEUE = 'lazaret-events-dead';
+/** Results for people: whoever subscribes. */
+export const NOTIFICATIONS_TOPIC = 'lazaret-notifications';
+
+/** Of the events that we put on the default bus. */
+export const EVENT_BUS = 'default';
+export const EVENT_SOURCE = 'lazaret';
+export const SCAN_RESULT = 'Object Scan Result';
+export const PROMOTION_RESULT = 'Object Promotion Result';
 
 /** Container names, as the state machine's overrides spell them. */
 export const CRAWLER_CONTAINER = 'crawler';
 export const AGENT_CONTAINER = 'agent';
 
 /** What Lambda's `_HANDLER` may be. */
-export const FUNCTIONS = ['check_input', 'size_fleet', 'check_drain', 'report', 'tear_down'] as const;
+export const FUNCTIONS = [
+  'check_input',
+  'size_fleet',
+  'check_drain',
+  'report',
+  'tear_down',
+  'promote',
+  'protect_tagged',
+  'watch_staging',
+] as const;
 export type FunctionHandler = (typeof FUNCTIONS)[number];
 
 export function functionName(handler: FunctionHandler): string {
   return `lazaret-${handler.replaceAll('_', '-')}`;
+}
+
+/**
+ * Of the task roles of agents. Fixed, since the results bucket's policy names them and is deployed before them; with the
+ * region, since roles are the account's.
+ */
+export function taskRoleName(family: string, region: string): string {
+  return `${family}-${region}`;
 }
 
 export function resultsBucketName(account: string, region: string): string {

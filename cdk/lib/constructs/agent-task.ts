@@ -1,25 +1,31 @@
 import { Construct } from 'constructs';
 import type { Arns } from '../arns';
 import type { Settings } from '../config';
-import { AGENT_CONTAINER, AGENT_FAMILY } from '../names';
+import { AGENT_CONTAINER } from '../names';
+import { takeObjects, useKeys } from '../object-permissions';
 import { forbid, type Permission } from '../permissions';
+import type { AgentWork } from './agent-work';
 import { WorkerTask } from './worker-task';
 
 export interface AgentTaskProps {
   readonly settings: Settings;
   readonly arns: Arns;
+  /** Where its objects come from, and what that takes. */
+  readonly work: AgentWork;
 }
 
-/** Receives packets, fetches, scans, acts and records. */
+/** Fetches, scans, acts and records: one image and one set of settings, whether a job or events say which objects. */
 export class AgentTask extends Construct {
   readonly task: WorkerTask;
 
   constructor(scope: Construct, id: string, props: AgentTaskProps) {
     super(scope, id);
-    const { settings, arns } = props;
+    const { settings, arns, work } = props;
     const { engine, scratchDir } = settings.agentPaths;
     this.task = new WorkerTask(this, 'Worker', {
-      family: AGENT_FAMILY,
+      family: work.family,
+      roleName: work.roleName,
+      log: work.log,
       worker: AGENT_CONTAINER,
       settings,
       size: settings.agent,
@@ -40,11 +46,14 @@ export class AgentTask extends Construct {
         LAZARET_VISIBILITY_SECONDS: String(settings.visibilitySeconds),
         LAZARET_IDLE_SECONDS: String(settings.idleSeconds),
         LAZARET_PROGRESS_SECONDS: String(settings.progressSeconds),
+        LAZARET_PROMOTE_STATE_MACHINE_ARN: arns.promoteStateMachine,
+        LAZARET_PROMOTE_TYPE: settings.promoteType,
         // the only place that may be written
         TMPDIR: scratchDir,
+        ...work.environment,
       },
       scratch: { path: scratchDir, gib: settings.scratchGiB },
-      permissions: agentPermissions(settings, arns),
+      permissions: [...agentPermissions(settings, arns), ...work.permissions],
     });
     // `scanBuckets` may be a pattern that our own buckets match: proof and evidence are still not an agent's to delete
     forbid(
@@ -56,43 +65,17 @@ export class AgentTask extends Construct {
 }
 
 function agentPermissions(settings: Settings, arns: Arns): Permission[] {
-  const permissions: Permission[] = [
+  return [
     {
       why: 'Without it S3 answers 403 for what is gone, and a deleted object would be an Error in place of Gone.',
       actions: ['s3:ListBucket', 's3:ListBucketVersions'],
       resources: [...arns.scanBuckets, arns.resultsBucket, arns.quarantineBucket],
     },
+    ...takeObjects(arns),
     {
-      why: 'Scans, tags and, once infected, removes any object of the buckets that the owner named.',
-      actions: [
-        's3:GetObject',
-        's3:GetObjectVersion',
-        's3:GetObjectTagging',
-        's3:GetObjectVersionTagging',
-        's3:PutObjectTagging',
-        's3:PutObjectVersionTagging',
-        's3:DeleteObjectTagging',
-        's3:DeleteObjectVersionTagging',
-        's3:DeleteObject',
-        's3:DeleteObjectVersion',
-      ],
-      resources: arns.scanObjects,
-    },
-    {
-      why: 'Moves infected objects here, and looks whether one is here already before it calls it gone.',
-      actions: [
-        's3:PutObject',
-        's3:PutObjectTagging',
-        's3:GetObject',
-        's3:GetObjectTagging',
-        's3:AbortMultipartUpload',
-      ],
-      resources: [arns.quarantineObjects],
-    },
-    {
-      why: 'Reads the plan of any job, the policies and the parts that are written already.',
+      why: 'Reads the policies, and which contents the owner allowed.',
       actions: ['s3:GetObject'],
-      resources: [arns.results('work/*/plan.json'), arns.results('jobs/*/parts/*'), arns.results('settings/*')],
+      resources: [arns.results('settings/*')],
     },
     {
       why: 'Fetches the definitions that are in force; it can neither publish nor choose them.',
@@ -100,28 +83,25 @@ function agentPermissions(settings: Settings, arns: Arns): Permission[] {
       resources: [arns.results('definitions/*')],
     },
     {
-      why: 'Writes parts and counters of any job.',
+      why: 'Writes the verdicts that the promotion trusts: the bucket’s policy lets no other role.',
       actions: ['s3:PutObject'],
-      resources: [arns.results('jobs/*/parts/*'), arns.results('work/*/progress/*')],
+      resources: [arns.results('verdicts/*')],
     },
     {
-      why: 'Works the queue of any job.',
-      actions: [
-        'sqs:ReceiveMessage',
-        'sqs:DeleteMessage',
-        'sqs:ChangeMessageVisibility',
-        'sqs:GetQueueAttributes',
-        'sqs:GetQueueUrl',
-      ],
-      resources: [arns.jobQueues],
+      why: 'Has objects of staging buckets promoted.',
+      actions: ['states:StartExecution'],
+      resources: [arns.promoteStateMachine],
     },
+    // an Express machine can't say how an execution went
+    ...(settings.promoteType === 'STANDARD'
+      ? [
+          {
+            why: 'Asks how a promotion of the same name went, for any object.',
+            actions: ['states:DescribeExecution'],
+            resources: [arns.promoteExecutions],
+          },
+        ]
+      : []),
+    ...useKeys(settings, 'Reads objects under the keys that the owner named.', ['kms:Decrypt']),
   ];
-  if (settings.kmsKeyArns.length > 0) {
-    permissions.push({
-      why: 'Reads objects under the keys that the owner named.',
-      actions: ['kms:Decrypt'],
-      resources: settings.kmsKeyArns,
-    });
-  }
-  return permissions;
 }

@@ -1,13 +1,11 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { Duration } from 'aws-cdk-lib';
-import * as lambda from 'aws-cdk-lib/aws-lambda';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { Arns } from '../arns';
 import type { Settings } from '../config';
 import { AGENT_FAMILY, CLUSTER, type FunctionHandler } from '../names';
 import type { Permission } from '../permissions';
-import { RustFunction } from './rust-function';
+import { functionsCode, RustFunction } from './rust-function';
 
 export interface JobFunctionsProps {
   readonly settings: Settings;
@@ -167,7 +165,7 @@ export class JobFunctions extends Construct {
         },
         ...watchTasks(arns),
         {
-          why: 'Stops the tasks of any job; the cluster runs nothing else.',
+          why: 'Stops the tasks of any job, found by the job’s id. The cluster also runs the agents of the events service, which ECS would start again.',
           actions: ['ecs:StopTask'],
           resources: [arns.tasks],
         },
@@ -205,14 +203,4 @@ function watchTasks(arns: Arns): Permission[] {
     },
     { why: 'Looks at the tasks of any job.', actions: ['ecs:DescribeTasks'], resources: [arns.tasks] },
   ];
-}
-
-function functionsCode(directory: string): lambda.Code {
-  const bootstrap = path.join(directory, 'bootstrap');
-  if (!fs.existsSync(bootstrap)) {
-    throw new Error(
-      `${bootstrap} is not there: build the functions first (cdk/README.md), or set LAZARET_FUNCTIONS_DIR`,
-    );
-  }
-  return lambda.Code.fromAsset(directory);
 }

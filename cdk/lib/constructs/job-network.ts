@@ -15,7 +15,7 @@ export interface JobNetworkProps {
  */
 export class JobNetwork extends Construct {
   readonly vpc: ec2.IVpc;
-  readonly subnetIds: readonly string[];
+  readonly subnets: readonly ec2.ISubnet[];
   readonly securityGroup: ec2.ISecurityGroup;
   readonly assignPublicIp: boolean;
 
@@ -25,11 +25,11 @@ export class JobNetwork extends Construct {
     this.assignPublicIp = settings.assignPublicIp;
     if (settings.vpcId === undefined) {
       this.vpc = this.createVpc(props.local);
-      this.subnetIds = this.vpc.publicSubnets.map((subnet) => subnet.subnetId);
+      this.subnets = this.vpc.publicSubnets;
     } else {
       // by attributes: a look-up would need credentials at synth. Zones are asked for and never used: subnets go by their ids.
       this.vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', { vpcId: settings.vpcId, availabilityZones: ['unknown'] });
-      this.subnetIds = settings.subnetIds;
+      this.subnets = settings.subnetIds.map((id) => ec2.Subnet.fromSubnetId(this, id, id));
     }
     this.securityGroup = new ec2.SecurityGroup(this, 'Tasks', {
       vpc: this.vpc,

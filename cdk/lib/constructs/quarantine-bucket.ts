@@ -5,6 +5,10 @@ import { acknowledge } from '../acknowledge';
 
 export interface QuarantineBucketProps {
   readonly bucketName: string;
+  /** Nobody deletes a version for so many days, short of a role that may bypass governance. 0: no Object Lock. */
+  readonly lockDays: number;
+  /** A version is deleted after so many days. 0: never. */
+  readonly expiryDays: number;
   /** @default false - infected objects are evidence, and some will be wanted back */
   readonly disposable?: boolean;
 }
@@ -21,6 +25,12 @@ export class QuarantineBucket extends Construct {
       encryption: s3.BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       versioned: true,
+      ...(props.lockDays === 0
+        ? {}
+        : {
+            objectLockEnabled: true,
+            objectLockDefaultRetention: s3.ObjectLockRetention.governance(Duration.days(props.lockDays)),
+          }),
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
       removalPolicy: props.disposable ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
       lifecycleRules: [
@@ -29,6 +39,7 @@ export class QuarantineBucket extends Construct {
           noncurrentVersionExpiration: Duration.days(30),
           abortIncompleteMultipartUploadAfter: Duration.days(2),
         },
+        ...(props.expiryDays === 0 ? [] : [{ id: 'quarantine-ends', expiration: Duration.days(props.expiryDays) }]),
       ],
     });
     acknowledge(this.bucket, {

@@ -1,10 +1,13 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 
 export interface ResultsBucketProps {
   readonly bucketName: string;
+  /** ARNs of the roles that may write below `verdicts/`: those of the agents. */
+  readonly verdictWriters: readonly string[];
   /** @default false - a job's proof outlives the stack */
   readonly disposable?: boolean;
 }
@@ -12,7 +15,8 @@ export interface ResultsBucketProps {
 /**
  * Reports under `jobs/` and definitions under `definitions/`, which stay, and temporary state under `work/`, which the
  * tear-down empties. Not versioned: parts are written twice by design and counters every few seconds; conditional writes keep
- * the parts right, and the definitions' versions, which are written once.
+ * the parts right, and the definitions' versions, which are written once. Under `verdicts/`, for a week, what agents found in staging
+ * buckets: an object is promoted for no other reason, so nobody else may write there.
  */
 export class ResultsBucket extends Construct {
   readonly bucket: s3.Bucket;
@@ -29,9 +33,23 @@ export class ResultsBucket extends Construct {
       lifecycleRules: [
         // the net below the tear-down: longer than a job can live, so that it never takes a plan from under one
         { id: 'work-is-temporary', prefix: 'work/', expiration: Duration.days(14) },
+        // longer than a promotion is tried; whoever starts one later has the object scanned again
+        { id: 'verdicts-are-for-promotion', prefix: 'verdicts/', expiration: Duration.days(7) },
         { id: 'abandoned-uploads', abortIncompleteMultipartUploadAfter: Duration.days(2) },
       ],
     });
+    this.bucket.addToResourcePolicy(
+      new iam.PolicyStatement({
+        sid: 'OnlyAgentsWriteVerdicts',
+        effect: iam.Effect.DENY,
+        principals: [new iam.AnyPrincipal()],
+        // replication writes objects by a permission of its own
+        actions: ['s3:PutObject', 's3:ReplicateObject'],
+        resources: [this.bucket.arnForObjects('verdicts/*')],
+        // of a session, this is its role's ARN. The roles need not be there yet: conditions are text
+        conditions: { ArnNotEquals: { 'aws:PrincipalArn': [...props.verdictWriters] } },
+      }),
+    );
     acknowledge(this.bucket, {
       'AwsSolutions-S1':
         'Only this deployment writes here; who read a report is told by CloudTrail data events, the owner’s choice.',

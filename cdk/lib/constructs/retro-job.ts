@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
-import { Fn, RemovalPolicy } from 'aws-cdk-lib';
+import { Fn } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
-import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
@@ -12,6 +11,7 @@ import { permit } from '../permissions';
 import { RETRO_JOB_DEFINITION } from '../repository';
 import type { JobFunctions } from './job-functions';
 import type { JobNetwork } from './job-network';
+import { stateMachineLog } from './state-machine-log';
 import type { WorkerTask } from './worker-task';
 
 export interface RetroJobProps {
@@ -30,13 +30,8 @@ export class RetroJob extends Construct {
   constructor(scope: Construct, id: string, props: RetroJobProps) {
     super(scope, id);
     const { settings, arns, network } = props;
-    const logGroup = new logs.LogGroup(this, 'Log', {
-      // the prefix keeps the account's log resource policy from growing with every state machine
-      logGroupName: `/aws/vendedlogs/states/${STATE_MACHINE}`,
-      retention: settings.logRetentionDays,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
     const role = this.createRole(props);
+    const logGroup = stateMachineLog(this, STATE_MACHINE, settings, role);
     this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
       stateMachineName: STATE_MACHINE,
       stateMachineType: sfn.StateMachineType.STANDARD,
@@ -50,7 +45,10 @@ export class RetroJob extends Construct {
         // families, not revisions: a job outlives deployments, and ECS launches the newest
         CrawlerTaskDefinition: CRAWLER_FAMILY,
         AgentTaskDefinition: AGENT_FAMILY,
-        SubnetIds: Fn.join(',', [...network.subnetIds]),
+        SubnetIds: Fn.join(
+          ',',
+          network.subnets.map(({ subnetId }) => subnetId),
+        ),
         SecurityGroupIds: network.securityGroup.securityGroupId,
         AssignPublicIp: network.assignPublicIp ? 'ENABLED' : 'DISABLED',
         QueueArnPrefix: arns.queuePrefix,
@@ -62,9 +60,6 @@ export class RetroJob extends Construct {
       role,
       // task tokens are part of the data
       logs: { destination: logGroup, level: sfn.LogLevel.ALL, includeExecutionData: false },
-    });
-    acknowledge(role, {
-      'AwsSolutions-IAM5[Resource::*]': 'Log deliveries of Step Functions know no resource (CDK adds the statement).',
     });
     acknowledge(this.stateMachine, {
       'AwsSolutions-SF2':

@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -25,6 +27,7 @@ export interface RustFunctionProps {
 /** One of the functions that `bootstrap` holds; Lambda's handler chooses which. */
 export class RustFunction extends Construct {
   readonly function: lambda.Function;
+  readonly role: iam.Role;
 
   constructor(scope: Construct, id: string, props: RustFunctionProps) {
     super(scope, id);
@@ -42,6 +45,7 @@ export class RustFunction extends Construct {
     // its own group only, in place of the managed policy for any log group of the account
     logGroup.grantWrite(role);
     permit(role, props.permissions);
+    this.role = role;
 
     this.function = new lambda.Function(this, 'Function', {
       functionName: name,
@@ -64,4 +68,15 @@ export class RustFunction extends Construct {
       'AwsSolutions-L1': 'provided.al2023 is the newest runtime for a program of one’s own.',
     });
   }
+}
+
+/** The folder of `bootstrap`, as an asset. */
+export function functionsCode(directory: string): lambda.Code {
+  const bootstrap = path.join(directory, 'bootstrap');
+  if (!fs.existsSync(bootstrap)) {
+    throw new Error(
+      `${bootstrap} is not there: build the functions first (cdk/README.md), or set LAZARET_FUNCTIONS_DIR`,
+    );
+  }
+  return lambda.Code.fromAsset(directory);
 }

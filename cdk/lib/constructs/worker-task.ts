@@ -11,12 +11,16 @@ import { REPOSITORY_ROOT } from '../repository';
 
 export interface WorkerTaskProps {
   readonly family: string;
+  /** @default - CloudFormation's choice */
+  readonly roleName?: string;
   /** The container's name, as the state machine's overrides spell it, and the folder below `workers/` with its Dockerfile. */
   readonly worker: string;
   readonly settings: Settings;
   readonly size: TaskSize;
   readonly environment: Readonly<Record<string, string>>;
   readonly permissions: readonly Permission[];
+  /** Its log group, below `/lazaret/`. @default - the worker's name */
+  readonly log?: string;
   /** A writable folder of that size at that path; the rest of the file system is read-only. @default - none */
   readonly scratch?: { readonly path: string; readonly gib: number };
 }
@@ -26,6 +30,7 @@ export class WorkerTask extends Construct {
   readonly taskDefinition: ecs.FargateTaskDefinition;
   readonly taskRole: iam.Role;
   readonly executionRole: iam.IRole;
+  readonly container: ecs.ContainerDefinition;
 
   constructor(scope: Construct, id: string, props: WorkerTaskProps) {
     super(scope, id);
@@ -34,6 +39,7 @@ export class WorkerTask extends Construct {
     this.taskRole = new iam.Role(this, 'TaskRole', {
       assumedBy: principal,
       description: `What the program in ${props.family} may do`,
+      ...(props.roleName === undefined ? {} : { roleName: props.roleName }),
     });
     permit(this.taskRole, props.permissions);
 
@@ -56,13 +62,13 @@ export class WorkerTask extends Construct {
     });
 
     const logGroup = new logs.LogGroup(this, 'Log', {
-      logGroupName: `/lazaret/${props.worker}`,
+      logGroupName: `/lazaret/${props.log ?? props.worker}`,
       retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const hardening = new ecs.LinuxParameters(this, 'Hardening', { initProcessEnabled: true });
     hardening.dropCapabilities(ecs.Capability.ALL);
-    const container = this.taskDefinition.addContainer(props.worker, {
+    this.container = this.taskDefinition.addContainer(props.worker, {
       containerName: props.worker,
       image: this.image(props),
       environment: { RUST_LOG: settings.rustLog, ...props.environment },
@@ -79,7 +85,7 @@ export class WorkerTask extends Construct {
     });
     if (scratch !== undefined) {
       this.taskDefinition.addVolume({ name: 'scratch' });
-      container.addMountPoints({ sourceVolume: 'scratch', containerPath: scratch.path, readOnly: false });
+      this.container.addMountPoints({ sourceVolume: 'scratch', containerPath: scratch.path, readOnly: false });
     }
   }
 

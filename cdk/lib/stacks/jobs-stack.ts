@@ -5,12 +5,14 @@ import { acknowledge } from '../acknowledge';
 import { Arns } from '../arns';
 import type { Settings } from '../config';
 import { AgentTask } from '../constructs/agent-task';
+import { jobWork } from '../constructs/agent-work';
 import { CrawlerTask } from '../constructs/crawler-task';
 import { JobAlarms } from '../constructs/job-alarms';
 import { JobFunctions } from '../constructs/job-functions';
 import { JobNetwork } from '../constructs/job-network';
 import { RetroJob } from '../constructs/retro-job';
 import { TearDownRule } from '../constructs/tear-down-rule';
+import type { WorkerTask } from '../constructs/worker-task';
 import { CLUSTER } from '../names';
 
 export interface JobsStackProps extends StackProps {
@@ -19,10 +21,14 @@ export interface JobsStackProps extends StackProps {
 
 /** Everything that runs jobs. It holds no state: it may be destroyed and deployed again between two jobs. */
 export class JobsStack extends Stack {
+  readonly network: JobNetwork;
+  readonly cluster: ecs.Cluster;
+  readonly agent: WorkerTask;
+
   constructor(scope: Construct, id: string, props: JobsStackProps) {
     super(scope, id, props);
     const { settings } = props;
-    const arns = new Arns(this.account, this.region, settings.scanBuckets);
+    const arns = new Arns(this.account, this.region, settings);
 
     const network = new JobNetwork(this, 'Network', { settings: settings.network, local: settings.local });
     const cluster = new ecs.Cluster(this, 'Cluster', { clusterName: CLUSTER, vpc: network.vpc });
@@ -31,7 +37,8 @@ export class JobsStack extends Stack {
         'Container Insights bills each metric of each task; a job’s own counters and logs tell more.',
     });
     const crawler = new CrawlerTask(this, 'Crawler', { settings, arns }).task;
-    const agent = new AgentTask(this, 'Agent', { settings, arns }).task;
+    const work = jobWork(arns, this.region);
+    const agent = new AgentTask(this, 'Agent', { settings, arns, work }).task;
     const functions = new JobFunctions(this, 'Functions', { settings, arns });
 
     const { stateMachine } = new RetroJob(this, 'RetroJob', { settings, arns, network, functions, crawler, agent });
@@ -47,6 +54,9 @@ export class JobsStack extends Stack {
       ...(settings.alarmTopicArn === undefined ? {} : { topicArn: settings.alarmTopicArn }),
     });
 
+    this.network = network;
+    this.cluster = cluster;
+    this.agent = agent;
     new CfnOutput(this, 'StateMachineArn', { value: stateMachine.stateMachineArn });
   }
 

@@ -1,13 +1,14 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { Arns } from '../arns';
+import type { Settings } from '../config';
 import { QuarantineBucket } from '../constructs/quarantine-bucket';
 import { ResultsBucket } from '../constructs/results-bucket';
 import { quarantineBucketName, resultsBucketName } from '../names';
 
 export interface StorageStackProps extends StackProps {
-  /** Whether the buckets go with the stack. @default false */
-  readonly disposable?: boolean;
+  readonly settings: Settings;
 }
 
 /** What must outlive a deployment: results and quarantine. */
@@ -17,13 +18,19 @@ export class StorageStack extends Stack {
 
   constructor(scope: Construct, id: string, props: StorageStackProps) {
     super(scope, id, props);
-    const disposable = props.disposable ?? false;
+    const { settings } = props;
+    // in the local cloud the buckets go with the stack
+    const disposable = settings.local;
+    const { agentRoles } = new Arns(this.account, this.region, settings);
     this.results = new ResultsBucket(this, 'Results', {
       bucketName: resultsBucketName(this.account, this.region),
+      verdictWriters: agentRoles,
       disposable,
     }).bucket;
     this.quarantine = new QuarantineBucket(this, 'Quarantine', {
       bucketName: quarantineBucketName(this.account, this.region),
+      lockDays: settings.quarantineLockDays,
+      expiryDays: settings.quarantineExpiryDays,
       disposable,
     }).bucket;
 
