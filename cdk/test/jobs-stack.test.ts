@@ -74,6 +74,8 @@ describe('the tasks', () => {
       'LAZARET_FETCH_BYTES',
       'LAZARET_IDLE_SECONDS',
       'LAZARET_PROGRESS_SECONDS',
+      'LAZARET_PROMOTE_STATE_MACHINE_ARN',
+      'LAZARET_PROMOTE_TYPE',
       'LAZARET_QUARANTINE_BUCKET',
       'LAZARET_RESULTS_BUCKET',
       'LAZARET_SCAN_SECONDS',
@@ -98,8 +100,7 @@ describe('the tasks', () => {
         const ours = Object.keys(environment).filter((name) => name.startsWith('LAZARET_'));
         assert.deepEqual(ours.sort(), variables);
         for (const [name, value] of Object.entries(environment)) {
-          assert.equal(typeof value, 'string', name);
-          assert.notEqual(value, '', name);
+          assert.notEqual(flat(value), '', name);
         }
       });
     }
@@ -249,7 +250,8 @@ describe('the alarms', () => {
 
 describe('a deployment', () => {
   it('tells the state machine’s ARN', () => {
-    assert.deepEqual(Object.keys(aws.findOutputs('*')), ['StateMachineArn']);
+    const outputs = Object.keys(aws.findOutputs('*')).filter((name) => !name.startsWith('PublishOutput'));
+    assert.deepEqual(outputs, ['StateMachineArn']);
   });
 
   it('needs nothing locally that the emulator lacks', () => {

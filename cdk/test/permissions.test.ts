@@ -117,6 +117,7 @@ describe('the agent', () => {
     assert.deepEqual(on('AgentWorkerTaskRole', 's3:PutObject'), [
       `${QUARANTINE}/*`,
       `${RESULTS}/jobs/*/parts/*`,
+      `${RESULTS}/verdicts/*`,
       `${RESULTS}/work/*/progress/*`,
     ]);
   });

@@ -47,7 +47,7 @@ export async function evaluate(value: unknown, bindings: Bindings): Promise<unkn
 }
 
 /**
- * Walks a JSONata state machine. It knows what retro-job uses: no retries (an error is met as the last one), no time, Maps
+ * Walks a JSONata state machine. It knows what ours use: no retries (an error is met as the last one), no time, Maps
  * one item after the other.
  */
 export class Execution {
@@ -113,7 +113,12 @@ export class Execution {
           String(await evaluate(state.Cause, bind({}))),
         );
       case 'Wait':
-        assert.ok(Number.isInteger(await evaluate(state.Seconds, bind({}))), `${name}: Seconds`);
+        if (state.Timestamp === undefined) {
+          assert.ok(Number.isInteger(await evaluate(state.Seconds, bind({}))), `${name}: Seconds`);
+        } else {
+          const until = await evaluate(state.Timestamp, bind({}));
+          assert.match(String(until), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, `${name}: Timestamp`);
+        }
         return { next: state.Next, output: await leave(state, input, {}) };
       case 'Pass':
         return { next: state.Next, output: await leave(state, input, {}) };

@@ -43,7 +43,10 @@ describe('the storage stack', () => {
     const expiring = rules.Rules.filter((rule) => rule.ExpirationInDays !== undefined);
     assert.deepEqual(
       expiring.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays]),
-      [['work/', 14]],
+      [
+        ['work/', 14],
+        ['verdicts/', 7],
+      ],
     );
   });
 
