@@ -114,6 +114,69 @@ class Cloud:
     def run(self, states: dict, /, execution_input: Any = None, **machine: Any) -> dict:
         return self.end_of(self.start(states, execution_input, **machine))
 
+    def bucket(self, versioning: str | None = None) -> str:
+        """A bucket of its own; `versioning` is `Enabled` or `Suspended`."""
+        name, s3 = unique(), self.client("s3")
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        if versioning:
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": versioning})
+        return name
+
+    def tags(self, bucket: str, key: str, **version: str) -> dict[str, str]:
+        found = self.client("s3").get_object_tagging(Bucket=bucket, Key=key, **version)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in found}
+
+    def multipart(self, bucket: str, key: str, *parts: bytes, **more: Any) -> dict:
+        """What the upload's completion answers."""
+        s3, target = self.client("s3"), {"Bucket": bucket, "Key": key}
+        target["UploadId"] = s3.create_multipart_upload(**target, **more)["UploadId"]
+        sent = [s3.upload_part(**target, PartNumber=number, Body=part) for number, part in enumerate(parts, 1)]
+        listed = [{"PartNumber": number, "ETag": answer["ETag"]} for number, answer in enumerate(sent, 1)]
+        return s3.complete_multipart_upload(**target, MultipartUpload={"Parts": listed})
+
+    def topic(self) -> tuple[str, str]:
+        """A topic's ARN, and the URL of a queue that gets its messages raw."""
+        queue, sns = self.queue(), self.client("sns")
+        topic = sns.create_topic(Name=unique())["TopicArn"]
+        endpoint = QUEUE_ARN + queue.rsplit("/", 1)[1]
+        raw = {"RawMessageDelivery": "true"}
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=endpoint, Attributes=raw)
+        return topic, queue
+
+    def notify(self, bucket: str, *rules: dict, **more: Any) -> None:
+        """Sets the bucket's notifications to these rules of topics."""
+        rules = [{"Events": ["s3:ObjectCreated:*"], **rule} for rule in rules]
+        configuration = {"TopicConfigurations": rules, **more}
+        self.client("s3").put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration=configuration
+        )
+
+    def records(self, queue: str, count: int) -> list[dict]:
+        """The records of the next `count` events of S3; waits for them."""
+        found: list[dict] = []
+
+        def arrive() -> bool:
+            found.extend(record for body in self.messages(queue) for record in json.loads(body).get("Records", []))
+            return len(found) >= count
+
+        eventually(f"{count} records arrive", arrive)
+        if len(found) != count:
+            raise AssertionError(f"{len(found)} records, not {count}")
+        return found
+
+    def as_role(self, arn: str, service: str) -> Any:
+        """A client with the credentials that a function of this role has."""
+        source = "import os\ndef answer(event): return os.environ['AWS_ACCESS_KEY_ID']"
+        told = self.client("lambda").invoke(FunctionName=self.function(source, role=arn))["Payload"]
+        return self.client(service, json.load(told))
+
+    def who_has(self, access_key: str) -> str:
+        """The ARN of the caller with this key."""
+        return self.client("sts", access_key).get_caller_identity()["Arn"]
+
+    def role(self) -> dict:
+        return self.client("iam").create_role(RoleName=unique(), AssumeRolePolicyDocument="{}")["Role"]
+
     def queue(self) -> str:
         return self.client("sqs").create_queue(QueueName=unique())["QueueUrl"]
 
@@ -139,7 +202,7 @@ class Cloud:
         eventually("a message arrives", arrives, seconds)
         return found[0]
 
-    def task_definition(self, script: str, **container: Any) -> str:
+    def task_definition(self, script: str, role: str = ROLE, **container: Any) -> str:
         """A family whose one container, `main`, runs a shell script."""
         family = unique()
         self.client("ecs").create_cluster(clusterName="lazaret")
@@ -149,9 +212,15 @@ class Cloud:
             networkMode="awsvpc",
             cpu="256",
             memory="512",
+            taskRoleArn=role,
             containerDefinitions=[{"name": "main", "image": "shell:local", "command": [script], **container}],
         )
         return family
+
+    def log_of(self, arn: str) -> str:
+        """What the task's container has written."""
+        name = f"ministack-ecs-{arn.rsplit('/', 1)[-1][:8]}-main.log"
+        return (self.directory / "runner" / "logs" / name).read_text()
 
     def task(self, arn: str) -> dict:
         return self.client("ecs").describe_tasks(cluster="lazaret", tasks=[arn])["tasks"][0]
@@ -187,7 +256,7 @@ class Cloud:
         task_id = arn.rsplit("/", 1)[-1]
         return list((self.directory / "runner" / "running").glob(f"*-{task_id[:8]}-*.pid"))
 
-    def function(self, source: str) -> str:
+    def function(self, source: str, role: str = ROLE) -> str:
         """A function that answers each event with `answer(event)` of this Python source; returns its ARN."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as file:
@@ -198,7 +267,7 @@ class Cloud:
             FunctionName=unique(),
             Runtime="provided.al2023",
             Handler="tear_down",
-            Role=ROLE,
+            Role=role,
             Code={"ZipFile": archive.getvalue()},
             Timeout=30,
         )

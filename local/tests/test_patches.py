@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 import time
 import unittest
 
-from support import Cloud, PatchTest, error_code, eventually, task, token_task, unique
+from botocore.exceptions import ClientError
+
+from support import QUEUE_ARN, Cloud, PatchTest, error_code, eventually, task, token_task, unique
 
 
 class QueueAttributes(PatchTest, unittest.TestCase):
@@ -312,6 +316,252 @@ class BucketDeny(PatchTest, unittest.TestCase):
         set_policy(["s3:*"], Condition={"Bool": {"aws:SecureTransport": "false"}})
         self.assertEqual(error_code(s3.get_object, Bucket=bucket, Key="a"), "none")
         s3.delete_bucket_policy(Bucket=bucket)
+
+
+class BucketDenyButForARole(PatchTest, unittest.TestCase):
+    """bucket_deny, identities"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket, role = cloud.client("s3"), cloud.bucket(), cloud.role()["Arn"]
+        statement = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "s3:PutObject"}
+        statement["Resource"] = f"arn:aws:s3:::{bucket}/verdicts/*"
+        statement["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": ["arn:aws:iam::000000000000:role/other", role]}}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+        self.assertEqual(error_code(s3.put_object, Bucket=bucket, Key="work/a", Body=b"1"), "none")
+        self.assertEqual(error_code(s3.put_object, Bucket=bucket, Key="verdicts/a", Body=b"1"), "AccessDenied")
+        self.assertEqual(error_code(cloud.as_role(role, "s3").put_object, Bucket=bucket, Key="verdicts/a"), "none")
+
+
+class EventsSayWhoWrote(PatchTest, unittest.TestCase):
+    """identities"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        bucket, role = cloud.bucket(), cloud.role()
+        topic, queue = cloud.topic()
+        cloud.notify(bucket, {"TopicArn": topic})
+        cloud.as_role(role["Arn"], "s3").put_object(Bucket=bucket, Key="a", Body=b"1")
+        writer = cloud.records(queue, 1)[0]["userIdentity"]["principalId"]
+        self.assertTrue(writer.startswith(f"AWS:{role['RoleId']}:"), writer)
+
+
+class TasksCallAsTheirRole(PatchTest, unittest.TestCase):
+    """identities"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        role = cloud.role()["Arn"]
+        ask = "import os, urllib.request; uri = os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI']; "
+        ask += "print(urllib.request.urlopen(uri).read().decode())"
+        family = cloud.task_definition(f'{sys.executable} -c "{ask}"', role=role)
+        ecs = cloud.client("ecs")
+        arn = ecs.run_task(cluster="lazaret", taskDefinition=family)["tasks"][0]["taskArn"]
+        eventually("the task stops", lambda: cloud.task(arn)["lastStatus"] == "STOPPED")
+        told = json.loads(cloud.log_of(arn))
+        self.assertEqual(told["RoleArn"], role)
+        self.assertIn(f":assumed-role/{role.rsplit('/', 1)[-1]}/", cloud.who_has(told["AccessKeyId"]))
+
+
+class EventBridgeNamesTheVersion(PatchTest, unittest.TestCase):
+    """bucket_events"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        bucket, queue, events, rule = cloud.bucket("Enabled"), cloud.queue(), cloud.client("events"), unique()
+        pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [bucket]}}}
+        events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": QUEUE_ARN + queue.rsplit("/", 1)[1]}])
+        cloud.notify(bucket, EventBridgeConfiguration={})
+        version = cloud.client("s3").put_object(Bucket=bucket, Key="a b", Body=b"1")["VersionId"]
+        told = json.loads(cloud.message(queue))["detail"]["object"]
+        self.assertEqual((told["key"], told.get("version-id")), ("a b", version))
+
+
+class RulesOfABucketMayNotOverlap(PatchTest, unittest.TestCase):
+    """bucket_events"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        bucket, (topic, _) = cloud.bucket(), cloud.topic()
+
+        def rule(events: str, prefix: str, suffix: str = "") -> dict:
+            filters = [{"Name": "prefix", "Value": prefix}, {"Name": "suffix", "Value": suffix}]
+            return {"TopicArn": topic, "Events": [events], "Filter": {"Key": {"FilterRules": filters}}}
+
+        def refused(*rules: dict) -> bool:
+            try:
+                cloud.notify(bucket, *rules)
+            except ClientError as error:
+                self.assertEqual(error.response["Error"]["Code"], "InvalidArgument")
+                self.assertIn("overlap", error.response["Error"]["Message"])
+                return True
+            return False
+
+        created, put, removed = "s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectRemoved:*"
+        self.assertFalse(refused(rule(created, "a/"), rule(created, "b/")))
+        self.assertFalse(refused(rule(created, "a/"), rule(removed, "a/")))
+        self.assertFalse(refused(rule(created, "a/", ".jpg"), rule(created, "a/", ".png")))
+        self.assertTrue(refused(rule(created, "a/"), rule(created, "a/b/")))
+        self.assertTrue(refused(rule(created, "a/", "g"), rule(put, "", ".jpg")))
+
+
+class FiltersHaveCapitalNames(PatchTest, unittest.TestCase):
+    """bucket_events"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        bucket, (topic, _) = cloud.bucket(), cloud.topic()
+        rules = [{"Name": "prefix", "Value": "a"}]
+        cloud.notify(bucket, {"TopicArn": topic, "Filter": {"Key": {"FilterRules": rules}}})
+        told = cloud.client("s3").get_bucket_notification_configuration(Bucket=bucket)["TopicConfigurations"][0]
+        self.assertEqual(told["Filter"]["Key"]["FilterRules"], [{"Name": "Prefix", "Value": "a"}])
+
+
+class TagsOfAnOverwrittenObject(PatchTest, unittest.TestCase):
+    """object_tags"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        for bucket in (cloud.bucket(), cloud.bucket("Suspended")):
+            cloud.client("s3").put_object(Bucket=bucket, Key="a", Body=b"1", Tagging="verdict=Clean")
+            cloud.client("s3").put_object(Bucket=bucket, Key="a", Body=b"2")
+            self.assertEqual(cloud.tags(bucket, "a"), {})
+
+
+class TagsOfAMultipartUpload(PatchTest, unittest.TestCase):
+    """object_tags"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        bucket = cloud.bucket()
+        cloud.multipart(bucket, "a", b"1", Tagging="owner=me")
+        self.assertEqual(cloud.tags(bucket, "a"), {"owner": "me"})
+
+
+class TagsOfACopiedNullVersion(PatchTest, unittest.TestCase):
+    """object_tags, object_versions"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        for bucket in (cloud.bucket(), cloud.bucket("Suspended")):
+            cloud.client("s3").put_object(Bucket=bucket, Key="a", Body=b"1", Tagging="owner=me")
+            source = {"Bucket": bucket, "Key": "a", "VersionId": "null"}
+            cloud.client("s3").copy_object(Bucket=bucket, Key="b", CopySource=source)
+            self.assertEqual(cloud.tags(bucket, "b"), {"owner": "me"})
+
+
+class TagsBehindADeleteMarker(PatchTest, unittest.TestCase):
+    """object_tags"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), cloud.bucket("Enabled")
+        version = s3.put_object(Bucket=bucket, Key="a", Body=b"1")["VersionId"]
+        marker = s3.delete_object(Bucket=bucket, Key="a")["VersionId"]
+        tags = {"TagSet": [{"Key": "verdict", "Value": "Clean"}]}
+        s3.put_object_tagging(Bucket=bucket, Key="a", VersionId=version, Tagging=tags)
+        self.assertEqual(cloud.tags(bucket, "a", VersionId=version), {"verdict": "Clean"})
+        ask = {"Bucket": bucket, "Key": "a"}
+        self.assertEqual(error_code(s3.get_object_tagging, **ask, VersionId=marker), "MethodNotAllowed")
+        self.assertEqual(error_code(s3.get_object, **ask), "NoSuchKey")
+
+
+class TagsHaveLimits(PatchTest, unittest.TestCase):
+    """object_tags"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), cloud.bucket()
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+
+        def put(**tags: str) -> str:
+            tagging = {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
+            return error_code(s3.put_object_tagging, Bucket=bucket, Key="a", Tagging=tagging)
+
+        self.assertEqual(put(**{"k" * 128: "grün 1.5_a:b/c=d+e-f@g" + "v" * 234}), "none")
+        for key, value in (("k" * 129, "v"), ("k", "v" * 257), ("k", "a;b"), ("", "v"), ("aws:k", "v")):
+            self.assertEqual(put(**{key: value}), "InvalidTag", (key, value))
+        eleven = "&".join(f"k{number}=v" for number in range(11))
+        copy = {"Bucket": bucket, "Key": "b", "CopySource": {"Bucket": bucket, "Key": "a"}}
+        replace = {"TaggingDirective": "REPLACE", "Tagging": eleven}
+        self.assertEqual(error_code(s3.copy_object, **copy, **replace), "BadRequest")
+
+
+class MetadataHasALimit(PatchTest, unittest.TestCase):
+    """object_metadata"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, target = cloud.client("s3"), {"Bucket": cloud.bucket(), "Key": "a"}
+        fits, too_large = {"k": "v" * 2047}, {"k": "v" * 2048}
+        self.assertEqual(error_code(s3.put_object, **target, Metadata=fits), "none")
+        self.assertEqual(error_code(s3.put_object, **target, Metadata=too_large), "MetadataTooLarge")
+        self.assertEqual(error_code(s3.create_multipart_upload, **target, Metadata=too_large), "MetadataTooLarge")
+        copy = {**target, "CopySource": target, "MetadataDirective": "REPLACE"}
+        self.assertEqual(error_code(s3.copy_object, **copy, Metadata=too_large), "MetadataTooLarge")
+
+
+class TheNullVersionHasItsName(PatchTest, unittest.TestCase):
+    """object_versions"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), cloud.bucket()
+        target = {"Bucket": bucket, "Key": "a"}
+        self.assertNotIn("VersionId", s3.put_object(**target, Body=b"1"))
+        self.assertNotIn("VersionId", s3.head_object(**target))
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self.assertEqual(s3.head_object(**target).get("VersionId"), "null")
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+        self.assertEqual(s3.put_object(**target, Body=b"2").get("VersionId"), "null")
+        self.assertEqual(s3.get_object(**target).get("VersionId"), "null")
+
+
+class ArchivedObjectsCanNotBeCopied(PatchTest, unittest.TestCase):
+    """object_copies"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), cloud.bucket("Enabled")
+        version = s3.put_object(Bucket=bucket, Key="a", Body=b"1", StorageClass="DEEP_ARCHIVE")["VersionId"]
+        for source in ({"Bucket": bucket, "Key": "a"}, {"Bucket": bucket, "Key": "a", "VersionId": version}):
+            copy = {"Bucket": bucket, "Key": "b", "CopySource": source}
+            self.assertEqual(error_code(s3.copy_object, **copy), "InvalidObjectState")
+            upload = s3.create_multipart_upload(Bucket=bucket, Key="b")["UploadId"]
+            part = {**copy, "UploadId": upload, "PartNumber": 1}
+            self.assertEqual(error_code(s3.upload_part_copy, **part), "InvalidObjectState")
+
+
+class CopiesHaveTheirOwnETag(PatchTest, unittest.TestCase):
+    """object_copies"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), cloud.bucket("Enabled")
+        topic, queue = cloud.topic()
+        uploaded = cloud.multipart(bucket, "a", b"1")["ETag"]
+        self.assertTrue(uploaded.endswith('-1"'))
+        cloud.notify(bucket, {"TopicArn": topic})
+        source = {"Bucket": bucket, "Key": "a"}
+        copied = s3.copy_object(Bucket=bucket, Key="b", CopySource=source)["CopyObjectResult"]["ETag"]
+        self.assertEqual(copied, f'"{hashlib.md5(b"1").hexdigest()}"')
+        self.assertEqual(s3.head_object(Bucket=bucket, Key="b")["ETag"], copied)
+        self.assertEqual(s3.list_object_versions(Bucket=bucket, Prefix="b")["Versions"][0]["ETag"], copied)
+        self.assertEqual(cloud.records(queue, 1)[0]["s3"]["object"]["eTag"], copied.strip('"'))
+        key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+        encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+        sealed = s3.copy_object(Bucket=bucket, Key="c", CopySource=source, **encrypted)["CopyObjectResult"]["ETag"]
+        self.assertNotEqual(sealed, copied)
+        self.assertEqual(s3.head_object(Bucket=bucket, Key="c")["ETag"], sealed)
+
+
+class RetentionOfCopiesAndUploads(PatchTest, unittest.TestCase):
+    """object_copies"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), unique()
+        region = {"LocationConstraint": "eu-central-1"}
+        s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True, CreateBucketConfiguration=region)
+        rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+        lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+        s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+        source = {"Bucket": cloud.bucket(), "Key": "a"}
+        s3.put_object(**source, Body=b"1")
+        versions = {
+            "copy": s3.copy_object(Bucket=bucket, Key="copy", CopySource=source)["VersionId"],
+            "upload": cloud.multipart(bucket, "upload", b"1")["VersionId"],
+        }
+        for key, version in versions.items():
+            delete = {"Bucket": bucket, "Key": key, "VersionId": version}
+            self.assertEqual(error_code(s3.delete_object, **delete), "AccessDenied")
+            self.assertEqual(error_code(s3.delete_object, **delete, BypassGovernanceRetention=True), "none")
 
 
 def map_of(items: list, states: dict, **fields: object) -> dict:

@@ -168,8 +168,7 @@ class Services(unittest.TestCase):
         time.sleep(0.3)  # the shell sets its trap
         cloud.client("cloudformation").delete_stack(StackName=stack)
         eventually("the task stops", lambda: cloud.task(arn)["lastStatus"] == "STOPPED")
-        log = cloud.directory / "runner" / "logs" / f"ministack-ecs-{arn.rsplit('/', 1)[-1][:8]}-main.log"
-        self.assertEqual(log.read_text(), "asked\n")
+        self.assertEqual(cloud.log_of(arn), "asked\n")
 
 
 class Queues(unittest.TestCase):

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from cloud.patches import (
     bucket_deny,
+    bucket_events,
     callbacks,
     execution_life,
+    identities,
+    object_copies,
+    object_metadata,
+    object_tags,
+    object_versions,
     service_tasks,
     sqs_integration,
     stack_object_lock,
@@ -19,7 +25,8 @@ from cloud.patches import (
     succeed_output,
 )
 
-# In this order: `service_tasks` builds upon `stop_task`.
+# The order counts where two replace the same function: `service_tasks` stops tasks by `stop_task`, a copy's source is
+# named before its tags are looked up, and a request has its caller before `bucket_deny` asks who it is.
 ALL = (
     sqs_integration,
     succeed_output,
@@ -27,7 +34,13 @@ ALL = (
     callbacks,
     stop_task,
     service_tasks,
+    object_tags,
+    object_copies,
+    object_versions,
+    object_metadata,
+    bucket_events,
     bucket_deny,
+    identities,
     stack_types,
     stack_object_lock,
 )

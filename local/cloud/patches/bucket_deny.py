@@ -1,11 +1,12 @@
-"""An unconditional Deny for everybody in a bucket's policy denies.
+"""A Deny for everybody, or for everybody but some roles, in a bucket's policy denies.
 
 Stock: a bucket's policy is kept and shown, and never asked for the bucket's own account.
 AWS: an explicit Deny wins over everything; S3 answers AccessDenied.
-Here: "a bucket without permission" is one of the inputs that must end in a clear error.
+Here: "a bucket without permission" is one of the inputs that must end in a clear error, and only agents may write
+verdicts that a promotion trusts.
 
-Only what that takes: Principal `*`, no Condition (`aws:SecureTransport` would deny all of this plain-HTTP cloud), and
-never the policy's own calls, as AWS never locks the root user out of them.
+Only what that takes: Principal `*`, no Condition but one that leaves out some `aws:PrincipalArn` (`aws:SecureTransport`
+would deny all of this plain-HTTP cloud), and never the policy's own calls, as AWS never locks the root user out of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import Any
 from ministack.core.iam_actions import _s3_action
 from ministack.services import s3
 
+from cloud.patches.identities import caller_arn
+
+_BUT_FOR = ("ArnNotEquals", "ArnNotLike", "StringNotEquals", "StringNotLike")
 _ALWAYS_ALLOWED = {"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"}
 
 
@@ -41,12 +45,21 @@ def apply() -> None:
 def _denies(policy: dict, action: str, resource: str) -> bool:
     return any(
         statement.get("Effect") == "Deny"
-        and not statement.get("Condition")
+        and _holds(statement.get("Condition") or {})
         and statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
         and _matches(statement.get("Action"), action.lower(), str.lower)
         and _matches(statement.get("Resource"), resource, str)
         for statement in _list(policy.get("Statement"))
     )
+
+
+def _holds(condition: dict) -> bool:
+    if not condition:
+        return True
+    operator, keys = next(iter(condition.items()))
+    if len(condition) > 1 or operator not in _BUT_FOR or list(keys) != ["aws:PrincipalArn"]:
+        return False
+    return not _matches(keys["aws:PrincipalArn"], caller_arn(), str)
 
 
 def _matches(patterns: Any, value: str, fold: Any) -> bool:
