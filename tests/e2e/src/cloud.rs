@@ -13,6 +13,7 @@ use aws_sdk_s3::types::{
 use futures::StreamExt;
 use jiff::Timestamp;
 use lazaret_aws::sdk::{Sdk, SfnExecutions};
+use lazaret_model::quarantine::copy_of_record;
 
 use crate::corpus::Specimen;
 
@@ -145,6 +146,12 @@ impl Cloud {
             }
         }
         Ok(keys)
+    }
+
+    /// The keys of the copies that stand in quarantine for objects of `bucket`; the records beside them are left out.
+    pub async fn quarantined(&self, bucket: &str) -> anyhow::Result<Vec<String>> {
+        let keys = self.keys(&self.quarantine_bucket, &format!("{bucket}/")).await?;
+        Ok(keys.into_keys().filter(|key| copy_of_record(key).is_none()).collect())
     }
 
     /// The tags of an object, the current version.

@@ -52,7 +52,7 @@ async fn assert_complete(cloud: &Cloud, job_id: &str, bucket: &str, specimens: &
     );
     assert_eq!(report["totals"]["actionsFailed"], 0, "what an agent left undone was taken up");
     let infected = specimens.iter().filter(|s| s.expected == Expected::Infected).count();
-    let quarantined = cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing");
+    let quarantined = cloud.quarantined(bucket).await.expect("a listing");
     assert_eq!(quarantined.len(), infected, "each infected object stands in quarantine once");
     leftovers::none_of_job(cloud, job_id).await.expect("nothing left");
 }
@@ -116,8 +116,7 @@ async fn an_agent_killed_after_its_last_verdict_leaves_no_infected_object_where_
 
     let job_id = cli::start_job(&[bucket], &[]).await.expect("started");
     let job: JobId = job_id.parse().expect("an id");
-    let moved =
-        || async { cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing").len() };
+    let moved = || async { cloud.quarantined(bucket).await.expect("a listing").len() };
     // it stands still while it is looked at, and runs for the milliseconds between two looks: a move is four calls to S3, so
     // that all of them are no matter of milliseconds
     let agents = until("the first moves", || async {

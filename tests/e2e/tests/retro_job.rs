@@ -47,14 +47,14 @@ async fn every_object_of_two_buckets_gets_the_verdict_that_was_written_down() {
 /// Infected objects are gone from the bucket and stand in quarantine with their tags; the others are tagged where they are.
 async fn acted_upon(cloud: &Cloud, bucket: &str, specimens: &[Specimen]) {
     let kept = cloud.keys(bucket, "").await.expect("a listing");
-    let quarantined = cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await.expect("a listing");
+    let quarantined = cloud.quarantined(bucket).await.expect("a listing");
     for specimen in specimens {
         let key = &specimen.key;
         match specimen.expected {
             Expected::Infected => {
                 assert!(!kept.contains_key(key), "{key} is infected and still in {bucket}");
                 let start = format!("{bucket}/{}/", key.get(..key.len().min(900)).unwrap_or(key));
-                let copies: Vec<_> = quarantined.keys().filter(|copy| copy.starts_with(&start)).collect();
+                let copies: Vec<_> = quarantined.iter().filter(|copy| copy.starts_with(&start)).collect();
                 assert_eq!(copies.len(), 1, "{key} stands in quarantine once");
                 let tags = cloud.tags(&cloud.quarantine_bucket, copies[0]).await.expect("tags");
                 assert_eq!(tags.get("scan-result").map(String::as_str), Some("Infected"), "{key}");

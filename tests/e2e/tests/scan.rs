@@ -71,7 +71,7 @@ async fn a_bucket_is_scanned_where_it_is_with_the_verdicts_that_were_written_dow
 
     assert_eq!(cloud.keys(BUCKET, "").await.expect("a listing"), before);
     assert_eq!(cloud.keys(&cloud.results_bucket, "").await.expect("a listing"), results);
-    assert!(cloud.keys(&cloud.quarantine_bucket, &format!("{BUCKET}/")).await.expect("a listing").is_empty());
+    assert!(cloud.quarantined(BUCKET).await.expect("a listing").is_empty());
     for specimen in specimens.iter().filter(|specimen| specimen.key.starts_with("eicar/")) {
         assert!(cloud.tags(BUCKET, &specimen.key).await.expect("tags").is_empty(), "{}", specimen.key);
     }

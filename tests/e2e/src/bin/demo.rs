@@ -108,7 +108,7 @@ async fn compare(cloud: &Cloud, job_id: &str, buckets: &[(&str, &[Specimen])]) -
     let expected: usize = buckets.iter().map(|(_, specimens)| infected(specimens)).sum();
     let mut quarantined = 0;
     for (bucket, specimens) in buckets {
-        quarantined += cloud.keys(&cloud.quarantine_bucket, &format!("{bucket}/")).await?.len();
+        quarantined += cloud.quarantined(bucket).await?.len();
         let kept = cloud.keys(bucket, "").await?;
         let left = specimens.iter().filter(|s| s.expected == Expected::Infected && kept.contains_key(&s.key)).count();
         ensure!(left == 0, "{left} infected objects are still in {bucket}");
