@@ -19,6 +19,7 @@ pub mod error;
 pub mod function;
 pub mod input;
 pub mod parts;
+pub mod promote;
 pub mod report;
 pub mod size_fleet;
 pub mod tear_down;

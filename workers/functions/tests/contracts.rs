@@ -4,8 +4,9 @@ mod world;
 
 use std::path::PathBuf;
 
-use lazaret_functions::{check_drain, check_input, report, size_fleet, tear_down};
+use lazaret_functions::{check_drain, check_input, promote, report, size_fleet, tear_down};
 use lazaret_model::fleet::FleetPlan;
+use lazaret_model::promotion::PromotionInput;
 use lazaret_model::result::{part_from_json_lines, part_to_json_lines};
 use lazaret_model::*;
 use lazaret_report::ReportDocument;
@@ -50,6 +51,17 @@ fn every_contract_reads_and_writes_the_same() {
     round_trips::<Progress>("progress.json");
     round_trips::<DefinitionsManifest>("definitions-manifest.json");
     round_trips::<DefinitionsPointer>("definitions-pointer.json");
+    round_trips::<ResultRow>("verdict-record.json");
+    round_trips::<PromotionInput>("promotion-input.json");
+    for step in ["read", "promote", "quarantine", "hold"] {
+        round_trips::<promote::Input>(&format!("promotion-{step}.input.json"));
+    }
+    for verdict in ["", "-infected", "-unscannable"] {
+        round_trips::<promote::Found>(&format!("promotion-read{verdict}.output.json"));
+    }
+    for step in ["promote", "quarantine", "hold"] {
+        round_trips::<promote::Done>(&format!("promotion-{step}.output.json"));
+    }
     round_trips::<Vec<Failure>>("failures.json");
     assert_eq!(read::<Vec<Failure>>("failures.json"), Failure::ALL);
 }
