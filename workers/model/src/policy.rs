@@ -66,6 +66,23 @@ pub enum ProtectedBy {
     Tag,
 }
 
+/// How a bucket's events reach the agents' queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// By rules of ours in its notification configuration, to our topic.
+    #[default]
+    Sns,
+    /// By its delivery to EventBridge: for buckets whose own rules leave no room for one of ours.
+    EventBridge,
+}
+
+impl Via {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// New objects of this bucket are scanned as they arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -76,6 +93,24 @@ pub struct Protection {
     /// If set, this is a staging bucket: what is clean is promoted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promote_to: Option<Destination>,
+    #[serde(default, skip_serializing_if = "Via::is_default")]
+    pub via: Via,
+    /// The bucket did not deliver to EventBridge before, and will not after.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub event_bridge_switched_on: bool,
+}
+
+impl Protection {
+    /// Of the standard flow, by notifications.
+    pub fn new(since: Timestamp, by: ProtectedBy) -> Self {
+        Self { since, by, promote_to: None, via: Via::default(), event_bridge_switched_on: false }
+    }
+
+    /// The same for a staging bucket.
+    #[must_use]
+    pub fn promoting_to(self, destination: Destination) -> Self {
+        Self { promote_to: Some(destination), ..self }
+    }
 }
 
 /// One bucket's policy. An empty JSON object is the default policy.
@@ -289,8 +324,8 @@ mod tests {
 
     #[test]
     fn in_a_staging_bucket_every_verdict_goes_through_the_state_machine() {
-        let promote_to = Some(Destination { bucket: "production".into(), prefix: String::new() });
-        let protection = Protection { since: Timestamp::UNIX_EPOCH, by: ProtectedBy::Command, promote_to };
+        let production = Destination { bucket: "production".into(), prefix: String::new() };
+        let protection = Protection::new(Timestamp::UNIX_EPOCH, ProtectedBy::Command).promoting_to(production);
         let policy = Policy { protection: Some(protection), tagging: Tagging::None, ..Policy::default() };
         for verdict in [Verdict::Clean, infected(&["a"])] {
             let record = record_name(&object("k", 1), &verdict);
@@ -310,6 +345,17 @@ mod tests {
     fn an_empty_json_object_is_the_default_and_unknown_fields_are_refused() {
         assert_eq!(serde_json::from_str::<Policy>("{}").expect("defaults"), Policy::default());
         assert!(serde_json::from_str::<Policy>(r#"{"infectd":"Keep"}"#).is_err());
+    }
+
+    #[test]
+    fn a_protection_says_only_what_is_not_usual() {
+        let usual = Protection::new(Timestamp::UNIX_EPOCH, ProtectedBy::Tag);
+        let text = serde_json::to_string(&usual).expect("JSON");
+        assert_eq!(text, r#"{"since":"1970-01-01T00:00:00Z","by":"tag"}"#);
+        let other = Protection { via: Via::EventBridge, event_bridge_switched_on: true, ..usual };
+        let text = serde_json::to_string(&other).expect("JSON");
+        assert!(text.contains(r#""via":"eventbridge","eventBridgeSwitchedOn":true"#), "{text}");
+        assert_eq!(serde_json::from_str::<Protection>(&text).expect("JSON"), other);
     }
 
     proptest! {
