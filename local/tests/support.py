@@ -93,13 +93,18 @@ class Cloud:
             config=botocore.config.Config(retries={"max_attempts": 1}, inject_host_prefix=False),
         )
 
-    def start(self, states: dict, /, execution_input: Any = None, **machine: Any) -> str:
-        """Starts an execution of these states, the first of which is the first; returns its ARN."""
+    def machine(self, states: dict, kind: str = "STANDARD", **machine: Any) -> str:
+        """A state machine of these states, the first of which is the first; returns its ARN."""
         definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states, **machine}
-        machines = self.client("stepfunctions")
-        arn = machines.create_state_machine(name=unique(), definition=json.dumps(definition), roleArn=ROLE)
-        started = machines.start_execution(
-            stateMachineArn=arn["stateMachineArn"], input=json.dumps(execution_input or {})
+        made = self.client("stepfunctions").create_state_machine(
+            name=unique(), definition=json.dumps(definition), roleArn=ROLE, type=kind
+        )
+        return made["stateMachineArn"]
+
+    def start(self, states: dict, /, execution_input: Any = None, **machine: Any) -> str:
+        """Starts an execution of a machine of these states; returns its ARN."""
+        started = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.machine(states, **machine), input=json.dumps(execution_input or {})
         )
         return started["executionArn"]
 
@@ -152,7 +157,7 @@ class Cloud:
         )
 
     def records(self, queue: str, count: int) -> list[dict]:
-        """The records of the next `count` events of S3; waits for them."""
+        """The next `count` records about objects, test events left out; waits, and fails if there are more."""
         found: list[dict] = []
 
         def arrive() -> bool:
@@ -190,6 +195,19 @@ class Cloud:
             for message in batch:
                 self.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 bodies.append(message["Body"])
+
+    def bodies(self, queue: str, count: int) -> list[str]:
+        """The next `count` messages; waits for them, and fails if there are more."""
+        found: list[str] = []
+
+        def arrive() -> bool:
+            found.extend(self.messages(queue))
+            return len(found) >= count
+
+        eventually(f"{count} messages arrive", arrive)
+        if len(found) != count:
+            raise AssertionError(f"{len(found)} messages, not {count}")
+        return found
 
     def message(self, queue: str, seconds: float = 5) -> str:
         """The next one; waits for it."""
@@ -327,6 +345,11 @@ def _stock_verdicts() -> dict[type, Future]:
 
 def task(resource: str, **fields: Any) -> dict:
     return {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "End": True, **fields}
+
+
+def send_task(queue: str) -> dict:
+    """Sends its input to a queue."""
+    return task("sqs:sendMessage", Arguments={"QueueUrl": queue, "MessageBody": "{% $string($states.input) %}"})
 
 
 def token_task(queue: str, **fields: Any) -> dict:

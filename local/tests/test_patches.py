@@ -10,7 +10,7 @@ import unittest
 
 from botocore.exceptions import ClientError
 
-from support import QUEUE_ARN, Cloud, PatchTest, error_code, eventually, task, token_task, unique
+from support import QUEUE_ARN, Cloud, PatchTest, error_code, eventually, send_task, task, token_task, unique
 
 
 class QueueAttributes(PatchTest, unittest.TestCase):
@@ -130,6 +130,66 @@ class FailureHasNoOutput(PatchTest, unittest.TestCase):
         end = cloud.run({"Fail": {"Type": "Fail", "Error": "Some.Error", "Cause": "because"}})
         self.assertEqual((end["status"], end["error"], end["cause"]), ("FAILED", "Some.Error", "because"))
         self.assertIsNone(end.get("output"))
+
+
+class StartedAgain(PatchTest, unittest.TestCase):
+    """start_execution"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        states = cloud.client("stepfunctions")
+        machine = cloud.machine({"Wait": {"Type": "Wait", "Seconds": 2, "End": True}})
+
+        def start(name: str, given: str = "{}") -> str:
+            return states.start_execution(stateMachineArn=machine, name=name, input=given)["executionArn"]
+
+        first = start("one", '{"a": 1}')
+        self.assertEqual(start("one", '{"a": 1}'), first)
+        again = {"stateMachineArn": machine, "name": "one"}
+        self.assertEqual(error_code(states.start_execution, **again, input='{"a": 2}'), "ExecutionAlreadyExists")
+        cloud.end_of(first)
+        self.assertEqual(error_code(states.start_execution, **again, input='{"a": 1}'), "ExecutionAlreadyExists")
+        self.assertEqual(len(states.list_executions(stateMachineArn=machine)["executions"]), 1)
+
+
+class StartHasLimits(PatchTest, unittest.TestCase):
+    """start_execution"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        states, machine = cloud.client("stepfunctions"), cloud.machine({"Done": {"Type": "Succeed"}})
+
+        def start(**more: str) -> str:
+            return error_code(states.start_execution, stateMachineArn=machine, **more)
+
+        self.assertEqual([start(name="a" * 80), start(name="a_b-1.c")], ["none", "none"])
+        self.assertEqual([start(name=name) for name in ("a" * 81, "a b", "a/b")], ["InvalidName"] * 3)
+        self.assertEqual(start(input=json.dumps("x" * 262_143)), "InvalidExecutionInput")
+
+
+class ExpressExecutions(PatchTest, unittest.TestCase):
+    """express"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        states, queue = cloud.client("stepfunctions"), cloud.queue()
+        machine = cloud.machine({"Send": send_task(queue)}, kind="EXPRESS")
+        arns = {states.start_execution(stateMachineArn=machine, name="one")["executionArn"] for _ in range(2)}
+        self.assertEqual(len(arns), 2)
+        self.assertIn(":express:", next(iter(arns)))
+        self.assertEqual(error_code(states.describe_execution, executionArn=next(iter(arns))), "InvalidArn")
+        cloud.bodies(queue, 2)
+
+
+class SnsTaskKeepsAttributes(PatchTest, unittest.TestCase):
+    """sns_integration"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        topic, queue = cloud.topic()
+        attributes = {"scanResult": {"DataType": "String", "StringValue": "{% $states.input.result %}"}}
+        arguments = {"TopicArn": topic, "Message": "{% $states.input %}", "MessageAttributes": attributes}
+        end = cloud.run({"Tell": task("sns:publish", Arguments=arguments)}, {"result": "Infected"})
+        self.assertEqual(end["status"], "SUCCEEDED")
+        received = cloud.client("sqs").receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"][0]
+        self.assertEqual(json.loads(received["Body"]), {"result": "Infected"})
+        self.assertEqual(received["MessageAttributes"]["scanResult"]["StringValue"], "Infected")
 
 
 class Heartbeat(PatchTest, unittest.TestCase):

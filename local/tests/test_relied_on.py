@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import unittest
+from urllib.parse import unquote_plus
 
 from support import QUEUE_ARN, Cloud, error_code, eventually, patched, task, token_task, unique
 
@@ -30,6 +31,16 @@ class Executions(unittest.TestCase):
         history = self.cloud.client("stepfunctions").get_execution_history(executionArn=end["executionArn"])["events"]
         entered = [event["stateEnteredEventDetails"]["name"] for event in history if event["type"].endswith("Entered")]
         self.assertEqual(entered, ["First", "Last"])
+
+    def test_a_wait_may_name_a_moment_of_its_input(self) -> None:
+        moment = time.time() + 1
+        text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+        wait = {"Wait": {"Type": "Wait", "Timestamp": "{% $states.input.to %}", "End": True}}
+        self.assertEqual(self.cloud.run(wait, {"to": text})["status"], "SUCCEEDED")
+        self.assertGreaterEqual(time.time(), int(moment))
+        begin = time.monotonic()
+        self.assertEqual(self.cloud.run(wait, {"to": "2006-03-14T00:00:00.000Z"})["status"], "SUCCEEDED")
+        self.assertLess(time.monotonic() - begin, 1)
 
     def test_a_functions_own_error_reaches_retry_and_catch(self) -> None:
         arn = self.cloud.function("def answer(event): raise ValueError('Lazaret.BadInput', 'no buckets')")
@@ -189,6 +200,194 @@ class Queues(unittest.TestCase):
         create = task("aws-sdk:sqs:createQueue", Arguments={"QueueName": unique()})
         url = json.loads(patched().run({"Create": create})["output"])["QueueUrl"]
         self.assertTrue(url.startswith(f"http://127.0.0.1:{patched().port}/"), url)
+
+
+class Events(unittest.TestCase):
+    """From buckets to queues, by a topic and by EventBridge."""
+
+    def setUp(self) -> None:
+        self.cloud: Cloud = patched()
+        self.s3 = self.cloud.client("s3")
+
+    def test_a_rule_is_told_at_once_that_it_will_hear(self) -> None:
+        topic, queue = self.cloud.topic()
+        self.cloud.notify(self.cloud.bucket(), {"TopicArn": topic})
+        self.assertEqual(json.loads(self.cloud.message(queue))["Event"], "s3:TestEvent")
+
+    def test_each_way_to_write_an_object_is_told_and_tagging_is_not(self) -> None:
+        cloud, bucket, (topic, queue) = self.cloud, self.cloud.bucket("Enabled"), self.cloud.topic()
+        cloud.notify(bucket, {"Id": "lazaret", "TopicArn": topic})
+        versions = [self.s3.put_object(Bucket=bucket, Key="a", Body=b"12")["VersionId"]]
+        self.s3.put_object_tagging(Bucket=bucket, Key="a", Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+        versions.append(self.s3.copy_object(Bucket=bucket, Key="a", CopySource=f"{bucket}/a")["VersionId"])
+        versions.append(cloud.multipart(bucket, "a", b"123")["VersionId"])
+        self.s3.delete_object(Bucket=bucket, Key="a")
+        records = sorted(cloud.records(queue, 3), key=lambda record: record["s3"]["object"]["sequencer"])
+        names = [record["eventName"].removeprefix("ObjectCreated:") for record in records]
+        self.assertEqual(names, ["Put", "Copy", "CompleteMultipartUpload"])
+        self.assertEqual([record["s3"]["object"]["versionId"] for record in records], versions)
+        self.assertEqual([record["s3"]["object"]["size"] for record in records], [2, 2, 3])
+        for record in records:
+            self.assertRegex(record["eventTime"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            self.assertEqual((record["s3"]["configurationId"], record["s3"]["bucket"]["name"]), ("lazaret", bucket))
+            self.assertRegex(record["s3"]["object"]["eTag"], r"^[0-9a-f]{32}(-1)?$")
+
+    def test_keys_come_form_encoded(self) -> None:
+        bucket, (topic, queue) = self.cloud.bucket(), self.cloud.topic()
+        self.cloud.notify(bucket, {"TopicArn": topic})
+        keys = ["a b+c%.txt", "über/😀", "\x01\t\x7f", "folder/", "//x", "a&b=c?d#e'\"<", "x" * 1024]
+        for key in keys:
+            self.s3.put_object(Bucket=bucket, Key=key, Body=b"1")
+        told = [record["s3"]["object"]["key"] for record in self.cloud.records(queue, len(keys))]
+        self.assertIn("a+b%2Bc%25.txt", told)
+        self.assertEqual({unquote_plus(key) for key in told}, set(keys))
+
+    def test_rules_choose_by_prefix_and_suffix(self) -> None:
+        bucket, (topic, queue), (other, other_queue) = self.cloud.bucket(), self.cloud.topic(), self.cloud.topic()
+
+        def rule(topic: str, prefix: str, suffix: str) -> dict:
+            filters = [{"Name": "prefix", "Value": prefix}, {"Name": "suffix", "Value": suffix}]
+            return {"TopicArn": topic, "Filter": {"Key": {"FilterRules": filters}}}
+
+        self.cloud.notify(bucket, rule(topic, "in/", ".jpg"), rule(other, "other/", ""), rule(topic, "more/", ""))
+        for key in ("in/a.jpg", "in/a.png", "a.jpg", "other/b", "more/c"):
+            self.s3.put_object(Bucket=bucket, Key=key, Body=b"1")
+        told = {record["s3"]["object"]["key"] for record in self.cloud.records(queue, 2)}
+        self.assertEqual(told, {"in/a.jpg", "more/c"})
+        self.assertEqual(self.cloud.records(other_queue, 1)[0]["s3"]["object"]["key"], "other/b")
+
+    def test_a_configuration_is_given_back_as_it_was_put_and_replaced_as_a_whole(self) -> None:
+        bucket, (topic, _), (other, _) = self.cloud.bucket(), self.cloud.topic(), self.cloud.topic()
+        rules = [{"Id": "z", "TopicArn": topic, "Events": ["s3:ObjectCreated:Put", "s3:ObjectRemoved:*"]}]
+        rules.append({"Id": "a", "TopicArn": other, "Events": ["s3:ObjectCreated:Copy"]})
+        self.cloud.notify(bucket, *rules, EventBridgeConfiguration={})
+
+        def told() -> dict:
+            answer = self.s3.get_bucket_notification_configuration(Bucket=bucket)
+            return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+        self.assertEqual(told(), {"TopicConfigurations": rules, "EventBridgeConfiguration": {}})
+        self.cloud.notify(bucket, rules[1])
+        self.assertEqual(told(), {"TopicConfigurations": rules[1:]})
+
+    def test_a_topic_wraps_its_messages_for_those_who_did_not_ask_for_raw_ones(self) -> None:
+        topic, _ = self.cloud.topic()
+        queue, sns = self.cloud.queue(), self.cloud.client("sns")
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=QUEUE_ARN + queue.rsplit("/", 1)[1])
+        attributes = {"bucket": {"DataType": "String", "StringValue": "b"}}
+        sns.publish(TopicArn=topic, Message='{"a": 1}', MessageAttributes=attributes)
+        body = json.loads(self.cloud.message(queue))
+        self.assertEqual((body["Type"], body["Message"], body["TopicArn"]), ("Notification", '{"a": 1}', topic))
+        self.assertEqual(body["MessageAttributes"], {"bucket": {"Type": "String", "Value": "b"}})
+
+    def test_a_task_puts_an_event_that_a_rule_passes_on(self) -> None:
+        events, queue, rule, source = self.cloud.client("events"), self.cloud.queue(), unique(), unique()
+        pattern = {"source": [source], "detail": {"result": ["Infected"], "bucket": [{"wildcard": "in-*"}]}}
+        events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": QUEUE_ARN + queue.rsplit("/", 1)[1]}])
+        entry = {"Source": source, "DetailType": "Object Scan Result", "Detail": "{% $states.input %}"}
+        put = {"Put": task("events:putEvents", Arguments={"Entries": [entry]})}
+        for result, bucket in (("Clean", "in-1"), ("Infected", "out-1"), ("Infected", "in-1")):
+            end = self.cloud.run(put, {"result": result, "bucket": bucket})
+            self.assertEqual(json.loads(end["output"])["FailedEntryCount"], 0)
+        told = json.loads(self.cloud.bodies(queue, 1)[0])
+        self.assertEqual(told["detail-type"], "Object Scan Result")
+        self.assertEqual(told["detail"], {"result": "Infected", "bucket": "in-1"})
+
+
+class Versions(unittest.TestCase):
+    def setUp(self) -> None:
+        self.cloud: Cloud = patched()
+        self.s3 = self.cloud.client("s3")
+
+    def test_each_version_is_read_tagged_and_deleted_by_its_id(self) -> None:
+        bucket = self.cloud.bucket("Enabled")
+        first = self.s3.put_object(Bucket=bucket, Key="a", Body=b"1", Tagging="n=1")["VersionId"]
+        self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+        for body in (b"2", b"3"):
+            self.s3.put_object(Bucket=bucket, Key="a", Body=body, Tagging="n=3")
+        listed = self.s3.list_object_versions(Bucket=bucket)["Versions"]
+        self.assertEqual([(v["VersionId"], v["IsLatest"]) for v in listed], [("null", True), (first, False)])
+        for version, body in ((first, b"1"), ("null", b"3")):
+            self.assertEqual(self.read(bucket, "a", VersionId=version), body)
+            self.assertEqual(self.cloud.tags(bucket, "a", VersionId=version), {"n": body.decode()})
+        self.s3.delete_object(Bucket=bucket, Key="a", VersionId="null")
+        self.assertEqual((self.read(bucket, "a"), self.cloud.tags(bucket, "a")), (b"1", {"n": "1"}))
+        self.assertNotIn("DeleteMarkers", self.s3.list_object_versions(Bucket=bucket))
+
+    def test_an_object_without_versions_is_its_null_version(self) -> None:
+        target = {"Bucket": self.cloud.bucket(), "Key": "a"}
+        self.s3.put_object(**target, Body=b"1")
+        self.assertEqual(self.read(**{"bucket": target["Bucket"], "key": "a"}, VersionId="null"), b"1")
+        self.assertEqual(error_code(self.s3.get_object, **target, VersionId="0123"), "NoSuchVersion")
+        self.s3.delete_object(**target, VersionId="null")
+        self.assertEqual(error_code(self.s3.head_object, **target), "404")
+
+    def test_a_version_that_is_gone_is_told_from_an_object_that_is_gone(self) -> None:
+        target = {"Bucket": self.cloud.bucket("Enabled"), "Key": "a"}
+        gone = self.s3.put_object(**target, Body=b"1")["VersionId"]
+        self.s3.put_object(**target, Body=b"2")
+        self.s3.delete_object(**target, VersionId=gone)
+        self.assertEqual(error_code(self.s3.get_object, **target, VersionId=gone), "NoSuchVersion")
+        copy = {**target, "Key": "b", "CopySource": {**target, "VersionId": gone}}
+        self.assertEqual(error_code(self.s3.copy_object, **copy), "NoSuchVersion")
+        self.assertEqual(error_code(self.s3.delete_object, **target, VersionId=gone), "none")
+        self.s3.delete_object(**target)
+        self.assertEqual(error_code(self.s3.get_object, **target), "NoSuchKey")
+
+    def test_copies_are_of_the_version_that_was_asked_for(self) -> None:
+        bucket, target = self.cloud.bucket("Enabled"), self.cloud.bucket("Enabled")
+        owner = {"ContentType": "a/b", "CacheControl": "no-store", "ContentLanguage": "de", "Metadata": {"m": "1"}}
+        first = self.s3.put_object(Bucket=bucket, Key="a", Body=b"1", Tagging="n=1", **owner)
+        self.s3.put_object(Bucket=bucket, Key="a", Body=b"2")
+        source = {"Bucket": bucket, "Key": "a", "VersionId": first["VersionId"]}
+        copy = {"Bucket": target, "Key": "b", "CopySource": source}
+        wrong = error_code(self.s3.copy_object, **copy, CopySourceIfMatch='"00"')
+        self.assertEqual(wrong, "PreconditionFailed")
+        answer = self.s3.copy_object(**copy, CopySourceIfMatch=first["ETag"])
+        self.assertEqual(answer["CopySourceVersionId"], first["VersionId"])
+        head = self.s3.head_object(Bucket=target, Key="b", VersionId=answer["VersionId"])
+        self.assertEqual({name: head.get(name) for name in owner}, owner)
+        self.assertEqual((self.read(target, "b"), self.cloud.tags(target, "b")), (b"1", {"n": "1"}))
+        replaced = {"MetadataDirective": "REPLACE", "Metadata": {"x": "y"}, "ContentType": "c/d"}
+        self.s3.copy_object(**copy, **replaced, TaggingDirective="REPLACE", Tagging="p=q%2B1")
+        head = self.s3.head_object(Bucket=target, Key="b")
+        self.assertEqual((head["Metadata"], head["ContentType"], head.get("CacheControl")), ({"x": "y"}, "c/d", None))
+        self.assertEqual(self.cloud.tags(target, "b"), {"p": "q+1"})
+
+    def test_parts_are_copied_from_a_range_of_a_version(self) -> None:
+        bucket, body = self.cloud.bucket("Enabled"), bytes(range(256)) * 24_576
+        first = self.s3.put_object(Bucket=bucket, Key="a", Body=body)
+        self.s3.put_object(Bucket=bucket, Key="a", Body=b"2")
+        target = {"Bucket": bucket, "Key": "b"}
+        target["UploadId"] = self.s3.create_multipart_upload(**target)["UploadId"]
+        source = {"CopySource": {"Bucket": bucket, "Key": "a", "VersionId": first["VersionId"]}}
+        part = {**target, **source, "PartNumber": 1, "CopySourceRange": "bytes=0-5242879"}
+        wrong = error_code(self.s3.upload_part_copy, **part, CopySourceIfMatch='"00"')
+        self.assertEqual(wrong, "PreconditionFailed")
+        parts = [self.s3.upload_part_copy(**part, CopySourceIfMatch=first["ETag"])]
+        last = {"PartNumber": 2, "CopySourceRange": f"bytes=5242880-{len(body) - 1}"}
+        parts.append(self.s3.upload_part_copy(**{**part, **last}))
+        tags = [answer["CopyPartResult"]["ETag"] for answer in parts]
+        listed = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
+        self.s3.complete_multipart_upload(**target, MultipartUpload={"Parts": listed})
+        self.assertEqual(self.read(bucket, "b"), body)
+
+    def test_a_bucket_encrypts_what_comes_into_it_with_its_key(self) -> None:
+        bucket, key = self.cloud.bucket(), self.cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+        default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+        rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+        self.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=rules)
+        source = {"Bucket": self.cloud.bucket(), "Key": "a"}
+        self.s3.put_object(**source, Body=b"1")
+        self.s3.copy_object(Bucket=bucket, Key="copy", CopySource=source)
+        self.cloud.multipart(bucket, "upload", b"1")
+        for name in ("copy", "upload"):
+            head = self.s3.head_object(Bucket=bucket, Key=name)
+            self.assertEqual((head["ServerSideEncryption"], head["SSEKMSKeyId"]), ("aws:kms", key))
+
+    def read(self, bucket: str, key: str, **version: str) -> bytes:
+        return self.s3.get_object(Bucket=bucket, Key=key, **version)["Body"].read()
 
 
 class Objects(unittest.TestCase):
