@@ -6,7 +6,7 @@ import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { readSettings, type Settings } from '../lib/config';
 import { defineLazaret, type Lazaret } from '../lib/lazaret';
-import { REPOSITORY_ROOT, RETRO_JOB_DEFINITION } from '../lib/repository';
+import { PROMOTE_OBJECT_DEFINITION, REPOSITORY_ROOT, RETRO_JOB_DEFINITION } from '../lib/repository';
 
 export const ACCOUNT = '111122223333';
 export const REGION = 'eu-central-1';
@@ -65,10 +65,15 @@ function scratch(): string {
 export interface Templates {
   readonly storage: Template;
   readonly jobs: Template;
+  readonly events: Template;
 }
 
-export function templates({ storage, jobs }: Lazaret): Templates {
-  return { storage: Template.fromStack(storage), jobs: Template.fromStack(jobs) };
+export function templates({ storage, jobs, events }: Lazaret): Templates {
+  return {
+    storage: Template.fromStack(storage),
+    jobs: Template.fromStack(jobs),
+    events: Template.fromStack(events),
+  };
 }
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -98,6 +103,10 @@ export function flat(value: Json | undefined): string {
       const [separator, parts] = value['Fn::Join'] as [string, Json[]];
       return parts.map(flat).join(separator);
     }
+    const elsewhere = value['Fn::GetStackOutput'] as { [key: string]: Json } | undefined;
+    if (elsewhere !== undefined) {
+      return `<${elsewhere.StackName}.${elsewhere.OutputName}>`;
+    }
     if (typeof value.Ref === 'string') {
       return `<${value.Ref}>`;
     }
@@ -118,7 +127,7 @@ export interface State {
   readonly Type: string;
   readonly Comment?: string;
   readonly Resource?: string;
-  readonly TimeoutSeconds?: number;
+  readonly TimeoutSeconds?: number | string;
   readonly HeartbeatSeconds?: number | string;
   readonly Retry?: readonly { readonly ErrorEquals: readonly string[] }[];
   readonly Catch?: readonly {
@@ -146,6 +155,8 @@ export interface Definition {
 
 export const DEFINITION_TEXT = fs.readFileSync(RETRO_JOB_DEFINITION, 'utf8');
 export const DEFINITION: Definition = JSON.parse(DEFINITION_TEXT);
+export const PROMOTE_TEXT = fs.readFileSync(PROMOTE_OBJECT_DEFINITION, 'utf8');
+export const PROMOTE: Definition = JSON.parse(PROMOTE_TEXT);
 
 /** Every state, those inside of Maps included. */
 export function allStates(states: Record<string, State> = DEFINITION.States): [string, State][] {

@@ -1,16 +1,15 @@
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
-import * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
+import { tellTopic } from './alarm-actions';
 
 export interface JobAlarmsProps {
   readonly stateMachine: sfn.StateMachine;
   readonly tearDownDeadLetters: sqs.Queue;
   /** Told when an alarm goes off. @default - nobody: the alarms show in the console */
-  readonly topicArn?: string;
+  readonly topicArn: string | undefined;
 }
 
 /** What a person should look at; each text names its section of docs/runbook.md. */
@@ -47,11 +46,6 @@ export class JobAlarms extends Construct {
         treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
       }),
     ];
-    if (props.topicArn !== undefined) {
-      const action = new actions.SnsAction(sns.Topic.fromTopicArn(this, 'Topic', props.topicArn));
-      for (const alarm of alarms) {
-        alarm.addAlarmAction(action);
-      }
-    }
+    tellTopic(this, alarms, props.topicArn);
   }
 }

@@ -4,8 +4,10 @@ import { Arns } from '../arns';
 import type { Settings } from '../config';
 import { AgentTask } from '../constructs/agent-task';
 import { eventWork } from '../constructs/agent-work';
+import { EventAlarms } from '../constructs/event-alarms';
 import { EventFunctions } from '../constructs/event-functions';
 import { EventIntake } from '../constructs/event-intake';
+import { EventScaling } from '../constructs/event-scaling';
 import { EventService } from '../constructs/event-service';
 import { NotificationsTopic } from '../constructs/notifications-topic';
 import { Promotion } from '../constructs/promotion';
@@ -40,6 +42,16 @@ export class EventsStack extends Stack {
     const { service } = new EventService(this, 'Service', { cluster: jobs.cluster, network: jobs.network, agent });
     // an agent names them and does not refer to them
     service.node.addDependency(stateMachine, topic);
+
+    new EventScaling(this, 'Scaling', { settings, service, queue: intake.queue });
+    new EventAlarms(this, 'Alarms', {
+      settings,
+      queue: intake.queue,
+      deadLetterQueue: intake.deadLetterQueue,
+      service,
+      promotion: stateMachine,
+      protectTagged: functions.protectTagged.function,
+    });
 
     new CfnOutput(this, 'EventsTopicArn', { value: arns.eventsTopic });
     new CfnOutput(this, 'NotificationsTopicArn', { value: topic.topicArn });

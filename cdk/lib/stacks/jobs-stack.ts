@@ -51,7 +51,7 @@ export class JobsStack extends Stack {
     new JobAlarms(this, 'Alarms', {
       stateMachine,
       tearDownDeadLetters: rule.deadLetterQueue,
-      ...(settings.alarmTopicArn === undefined ? {} : { topicArn: settings.alarmTopicArn }),
+      topicArn: settings.alarmTopicArn,
     });
 
     this.network = network;

@@ -1,0 +1,123 @@
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import type * as ecs from 'aws-cdk-lib/aws-ecs';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import type * as sqs from 'aws-cdk-lib/aws-sqs';
+import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
+import { Construct } from 'constructs';
+import type { Settings } from '../config';
+import { tellTopic } from './alarm-actions';
+import { eventMetrics, math } from './event-scaling';
+
+export interface EventAlarmsProps {
+  readonly settings: Settings;
+  readonly queue: sqs.Queue;
+  readonly deadLetterQueue: sqs.Queue;
+  readonly service: ecs.FargateService;
+  readonly promotion: sfn.StateMachine;
+  readonly protectTagged: lambda.Function;
+}
+
+const { BREACHING, NOT_BREACHING, IGNORE } = cloudwatch.TreatMissingData;
+const PERIOD = Duration.minutes(5);
+/** The watch over staging looks every five minutes: three looks. */
+const SILENT_PERIODS = 3;
+
+/** What a person should look at while objects arrive; each text names its section of docs/runbook.md. */
+export class EventAlarms extends Construct {
+  private readonly alarms: cloudwatch.Alarm[] = [];
+
+  constructor(scope: Construct, id: string, props: EventAlarmsProps) {
+    super(scope, id);
+    const { settings, promotion } = props;
+    const { visible, age, received, emptyReceives } = eventMetrics(props.queue, props.service, PERIOD);
+    const waiting = (statistic: string): cloudwatch.Metric =>
+      // written by watch_staging in CloudWatch's embedded format
+      new cloudwatch.Metric({ namespace: 'Lazaret', metricName: 'StagingWaitSeconds', statistic, period: PERIOD });
+
+    this.add('EventsDead', 'lazaret-events-dead', {
+      says: 'Events were given up: objects arrived that have no verdict. See docs/runbook.md#events-are-in-the-dead-letter-queue',
+      metric: props.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period: PERIOD, statistic: 'Maximum' }),
+      atLeast: 1,
+    });
+    this.add('EventsLate', 'lazaret-events-late', {
+      says: 'Objects arrive faster than they are scanned. See docs/runbook.md#events-wait',
+      metric: age,
+      atLeast: settings.eventLimitSeconds + 1,
+    });
+    this.add('EventsUnattended', 'lazaret-events-unattended', {
+      says: 'Events wait, and no agent asks for them. See docs/runbook.md#no-agent-takes-events',
+      // an agent that runs asks all the time; one that is counted as running and hangs does not
+      metric: math(
+        'IF(visible > 0 AND received + emptyReceives == 0, 1, 0)',
+        { visible, received, emptyReceives },
+        PERIOD,
+      ),
+      atLeast: 1,
+      periods: 3,
+    });
+    this.add('StagingWait', 'lazaret-staging-wait', {
+      says: 'An object has been in a staging bucket for too long. See docs/runbook.md#objects-wait-in-staging',
+      metric: waiting('Maximum'),
+      atLeast: settings.stagingLimitSeconds + 1,
+      // whoever is silent takes nothing back: the next alarm tells of the silence
+      missing: IGNORE,
+    });
+    this.add('StagingUnwatched', 'lazaret-staging-unwatched', {
+      says: 'Nobody tells how long objects wait in staging buckets. See docs/runbook.md#nobody-watches-staging',
+      // the watch says 0 where nothing waits, and where there is no staging bucket: no number at all is a watch that does not run
+      metric: waiting('SampleCount'),
+      atMost: 0,
+      periods: SILENT_PERIODS,
+      missing: BREACHING,
+    });
+    const sum = { period: PERIOD, statistic: 'Sum' };
+    this.add('PromotionFailed', 'lazaret-promotion-failed', {
+      says: 'An object was not promoted, or that it was could not be told. See docs/runbook.md#a-promotion-failed',
+      metric: promotion.metricFailed(sum),
+      atLeast: 1,
+    });
+    this.add('PromotionTimedOut', 'lazaret-promotion-timed-out', {
+      says: 'A promotion took longer than it may, and nobody was told. See docs/runbook.md#a-promotion-failed',
+      metric: promotion.metricTimedOut(sum),
+      atLeast: 1,
+    });
+    this.add('ProtectTaggedFailed', 'lazaret-protect-tagged-failed', {
+      says: 'Buckets whose tag asks for protection may be without. See docs/runbook.md#tagged-buckets-stay-unprotected',
+      metric: props.protectTagged.metricErrors(sum),
+      atLeast: 1,
+      periods: 3,
+    });
+    tellTopic(this, this.alarms, settings.alarmTopicArn);
+  }
+
+  private add(
+    id: string,
+    alarmName: string,
+    props: {
+      readonly says: string;
+      readonly metric: cloudwatch.IMetric;
+      readonly atLeast?: number;
+      readonly atMost?: number;
+      /** In a row. @default 1 */
+      readonly periods?: number;
+      /** @default NOT_BREACHING - these metrics exist only while something happens */
+      readonly missing?: cloudwatch.TreatMissingData;
+    },
+  ): void {
+    const alarm = new cloudwatch.Alarm(this, id, {
+      alarmName,
+      alarmDescription: props.says,
+      metric: props.metric,
+      threshold: props.atLeast ?? props.atMost ?? 0,
+      comparisonOperator:
+        props.atLeast === undefined
+          ? cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
+          : cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: props.periods ?? 1,
+      datapointsToAlarm: props.periods ?? 1,
+      treatMissingData: props.missing ?? NOT_BREACHING,
+    });
+    this.alarms.push(alarm);
+  }
+}
