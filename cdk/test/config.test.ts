@@ -26,6 +26,9 @@ describe('the settings', () => {
         [heartbeatSeconds, visibilitySeconds, idleSeconds, pollSeconds, progressSeconds],
         [10, 20, 3, 1, 1],
       );
+      const { promoteBuckets, eventAgentsMin, eventAgentsMax, activationSettleSeconds, stagingLimitSeconds } = settings;
+      assert.deepEqual(promoteBuckets, ['*']);
+      assert.deepEqual([eventAgentsMin, eventAgentsMax, activationSettleSeconds, stagingLimitSeconds], [1, 2, 2, 5]);
     }
   });
 
@@ -43,6 +46,7 @@ describe('the settings', () => {
     assert.equal(settings.architecture, 'x86_64');
     for (const never of ['0', 0]) {
       assert.equal(read({ scanBuckets: '*', definitionsMaxAgeSeconds: never }).definitionsMaxAgeSeconds, 0);
+      assert.equal(read({ scanBuckets: '*', eventAgentsMin: never }).eventAgentsMin, 0);
     }
   });
 
@@ -55,6 +59,14 @@ describe('the settings', () => {
       [{ assignPublicIp: 'perhaps' }, /assignPublicIp is `perhaps`/],
       [{ scanBuckets: 'arn:aws:s3:::b' }, /scanBuckets: `arn:aws:s3:::b`/],
       [{ vpcId: 'vpc-1' }, /vpcId and subnetIds belong together/],
+      [{ promoteBuckets: 's3://b' }, /promoteBuckets: `s3:\/\/b`/],
+      [{ promoteType: 'express' }, /promoteType is `express`/],
+      [{ eventAgentsMin: 13 }, /eventAgentsMin is 13, above eventAgentsMax, 12/],
+      [{ eventAgentsMin: -1 }, /eventAgentsMin is `-1`/],
+      [
+        { quarantineLockDays: 30, quarantineExpiryDays: 29 },
+        /quarantineExpiryDays is 29, below quarantineLockDays, 30/,
+      ],
       [{ heartbeatSeconds: 10 }, /heartbeatSeconds is below 120/],
       [{ scratchGiB: 20 }, /scratchGiB is 20/],
       [{ definitionsPollSeconds: 0 }, /definitionsPollSeconds is `0`/],

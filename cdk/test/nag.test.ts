@@ -8,7 +8,15 @@ import { type Deployment, deployment, type Profile } from './support';
 describe('cdk-nag’s AwsSolutions and CloudFormation’s own rules', () => {
   for (const profile of ['aws', 'local'] as Profile[]) {
     it(`find nothing without a reason beside it (${profile})`, () => {
-      nag(deployment(profile, { kmsKeyArns: 'arn:aws:kms:eu-central-1:111122223333:key/1' }, 'validated'));
+      const most = {
+        kmsKeyArns: 'arn:aws:kms:eu-central-1:111122223333:key/1',
+        promoteBuckets: 'production,public-*',
+        eventAgentsMin: 0,
+        promoteType: 'EXPRESS',
+        quarantineLockDays: 30,
+        quarantineExpiryDays: 90,
+      };
+      nag(deployment(profile, most, 'validated'));
     });
   }
 

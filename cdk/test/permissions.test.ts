@@ -1,25 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ACCOUNT, deployment, flat, type Json, REGION, resources, templates } from './support';
+import { KEY, PRODUCTION, QUARANTINE, RESULTS, STAGING, Statements } from './statements';
+import { ACCOUNT, deployment, REGION, resources, templates } from './support';
 
-interface Statement {
-  readonly role: string;
-  readonly effect: string;
-  readonly actions: string[];
-  readonly resources: string[];
-  readonly condition: Json | undefined;
-}
-
-const RESULTS = `arn:<AWS::Partition>:s3:::lazaret-results-${ACCOUNT}-${REGION}`;
-const QUARANTINE = `arn:<AWS::Partition>:s3:::lazaret-quarantine-${ACCOUNT}-${REGION}`;
-const KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/1`;
 const JOB_QUEUES = `arn:<AWS::Partition>:sqs:${REGION}:${ACCOUNT}:lazaret-job-*`;
+const PROMOTE = `arn:<AWS::Partition>:states:${REGION}:${ACCOUNT}:stateMachine:lazaret-promote-object`;
+const NOTIFICATIONS = `arn:<AWS::Partition>:sns:${REGION}:${ACCOUNT}:lazaret-notifications`;
+const BUS = `arn:<AWS::Partition>:events:${REGION}:${ACCOUNT}:event-bus/default`;
+const SETTINGS = { kmsKeyArns: KEY, promoteBuckets: 'production' };
 
-const statements = read({ kmsKeyArns: KEY });
+const jobs = new Statements('jobs', SETTINGS);
+const events = new Statements('events', SETTINGS);
+const everywhere = [...jobs.all, ...events.all];
 
 describe('no role', () => {
   it('has a wildcard among its actions', () => {
-    for (const { role, actions } of statements) {
+    for (const { role, actions } of everywhere) {
       assert.deepEqual(
         actions.filter((action) => action.includes('*')),
         [],
@@ -29,7 +25,7 @@ describe('no role', () => {
   });
 
   it('may act on everything, but for the calls that know no resource', () => {
-    const everything = statements.filter(({ resources }) => resources.includes('*'));
+    const everything = everywhere.filter(({ resources }) => resources.includes('*'));
     const actions = new Set(everything.flatMap(({ actions }) => actions));
     assert.deepEqual(
       [...actions].sort(),
@@ -44,6 +40,7 @@ describe('no role', () => {
         'logs:ListLogDeliveries',
         'logs:PutResourcePolicy',
         'logs:UpdateLogDelivery',
+        's3:ListAllMyBuckets',
       ].sort(),
     );
     for (const { condition } of everything.filter(({ actions }) => actions.includes('ecs:ListTasks'))) {
@@ -52,11 +49,11 @@ describe('no role', () => {
   });
 
   it('has a managed policy, which is wider than anybody reads', () => {
-    const { jobs } = templates(deployment('aws'));
-    // the one of CDK's own custom resource, which empties the VPC's default security group
-    const ours = Object.entries(resources(jobs, 'AWS::IAM::Role')).filter(
-      ([id]) => !id.startsWith('CustomVpcRestrict'),
-    );
+    const { jobs, events } = templates(deployment('aws'));
+    // but the one of CDK's own custom resource, which empties the VPC's default security group
+    const ours = [jobs, events]
+      .flatMap((template) => Object.entries(resources(template, 'AWS::IAM::Role')))
+      .filter(([id]) => !id.startsWith('CustomVpcRestrict'));
     for (const [id, { Properties }] of ours) {
       assert.equal(Properties.ManagedPolicyArns, undefined, id);
     }
@@ -65,18 +62,18 @@ describe('no role', () => {
 
 describe('the crawler', () => {
   it('reads no object', () => {
-    assert.ok(!may('CrawlerWorkerTaskRole').has('s3:GetObject'));
+    assert.ok(!jobs.may('CrawlerWorkerTaskRole').has('s3:GetObject'));
   });
 
   it('lists the buckets that the owner named and no other', () => {
-    assert.deepEqual(on('CrawlerWorkerTaskRole', 's3:ListBucket'), [
+    assert.deepEqual(jobs.on('CrawlerWorkerTaskRole', 's3:ListBucket'), [
       'arn:<AWS::Partition>:s3:::invoices',
       'arn:<AWS::Partition>:s3:::team-*',
     ]);
   });
 
   it('writes crawls, counters and parts, not plans and reports', () => {
-    assert.deepEqual(on('CrawlerWorkerTaskRole', 's3:PutObject'), [
+    assert.deepEqual(jobs.on('CrawlerWorkerTaskRole', 's3:PutObject'), [
       `${RESULTS}/jobs/*/parts/*`,
       `${RESULTS}/work/*/crawls/*`,
       `${RESULTS}/work/*/progress/*`,
@@ -84,12 +81,12 @@ describe('the crawler', () => {
   });
 
   it('deletes its own counters and nothing else', () => {
-    assert.deepEqual(on('CrawlerWorkerTaskRole', 's3:DeleteObject'), [`${RESULTS}/work/*/progress/*`]);
+    assert.deepEqual(jobs.on('CrawlerWorkerTaskRole', 's3:DeleteObject'), [`${RESULTS}/work/*/progress/*`]);
   });
 
   it('sends to jobs’ queues and answers tokens', () => {
-    assert.deepEqual(on('CrawlerWorkerTaskRole', 'sqs:SendMessage'), [JOB_QUEUES]);
-    assert.deepEqual(on('CrawlerWorkerTaskRole', 'states:SendTaskSuccess'), [
+    assert.deepEqual(jobs.on('CrawlerWorkerTaskRole', 'sqs:SendMessage'), [JOB_QUEUES]);
+    assert.deepEqual(jobs.on('CrawlerWorkerTaskRole', 'states:SendTaskSuccess'), [
       `arn:<AWS::Partition>:states:${REGION}:${ACCOUNT}:stateMachine:lazaret-retro-job`,
     ]);
   });
@@ -98,7 +95,7 @@ describe('the crawler', () => {
 describe('the agent', () => {
   it('removes objects of the buckets that the owner named and no other', () => {
     for (const action of ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:PutObjectVersionTagging']) {
-      assert.deepEqual(on('AgentWorkerTaskRole', action), [
+      assert.deepEqual(jobs.on('AgentWorkerTaskRole', action), [
         'arn:<AWS::Partition>:s3:::invoices/*',
         'arn:<AWS::Partition>:s3:::team-*/*',
       ]);
@@ -106,15 +103,13 @@ describe('the agent', () => {
   });
 
   it('never deletes proof or evidence, whatever pattern the owner gave', () => {
-    const denied = read({ scanBuckets: '*' }).find(
-      ({ role, effect }) => role.startsWith('AgentWorker') && effect === 'Deny',
-    );
+    const [denied] = new Statements('jobs', { scanBuckets: '*' }).denied('AgentWorker');
     assert.deepEqual(denied?.actions, ['s3:DeleteObject', 's3:DeleteObjectVersion']);
     assert.deepEqual(denied?.resources, [`${QUARANTINE}/*`, `${RESULTS}/*`]);
   });
 
   it('writes parts and counters, not plans and reports', () => {
-    assert.deepEqual(on('AgentWorkerTaskRole', 's3:PutObject'), [
+    assert.deepEqual(jobs.on('AgentWorkerTaskRole', 's3:PutObject'), [
       `${QUARANTINE}/*`,
       `${RESULTS}/jobs/*/parts/*`,
       `${RESULTS}/verdicts/*`,
@@ -123,8 +118,8 @@ describe('the agent', () => {
   });
 
   it('fetches definitions, and nothing of the deployment can publish any', () => {
-    assert.ok(on('AgentWorkerTaskRole', 's3:GetObject').includes(`${RESULTS}/definitions/*`));
-    for (const { role, effect, actions, resources } of statements) {
+    assert.ok(jobs.on('AgentWorkerTaskRole', 's3:GetObject').includes(`${RESULTS}/definitions/*`));
+    for (const { role, effect, actions, resources } of everywhere) {
       const writes = effect === 'Allow' && actions.some((action) => /^s3:(Put|Delete)Object$/.test(action));
       const reached = resources.some((one) => one === `${RESULTS}/*` || one.startsWith(`${RESULTS}/definitions/`));
       assert.ok(!(writes && reached), role);
@@ -133,20 +128,20 @@ describe('the agent', () => {
 
   it('may list what it reads, so that what is gone is not denied', () => {
     assert.deepEqual(
-      on('AgentWorkerTaskRole', 's3:ListBucket'),
+      jobs.on('AgentWorkerTaskRole', 's3:ListBucket'),
       ['arn:<AWS::Partition>:s3:::invoices', QUARANTINE, RESULTS, 'arn:<AWS::Partition>:s3:::team-*'].sort(),
     );
   });
 
   it('decrypts with the keys that the owner named', () => {
-    assert.deepEqual(on('AgentWorkerTaskRole', 'kms:Decrypt'), [KEY]);
-    assert.ok(!read({}).some(({ actions }) => actions.includes('kms:Decrypt')));
+    assert.deepEqual(jobs.on('AgentWorkerTaskRole', 'kms:Decrypt'), [KEY]);
+    assert.ok(!new Statements('jobs', {}).all.some(({ actions }) => actions.includes('kms:Decrypt')));
   });
 });
 
-describe('a function', () => {
+describe('a function of jobs', () => {
   it('never reads or changes a scanned object', () => {
-    for (const { role, actions, resources } of statements.filter(({ role }) => role.startsWith('Functions'))) {
+    for (const { role, actions, resources } of jobs.all.filter(({ role }) => role.startsWith('Functions'))) {
       if (resources.some((resource) => /:::(invoices|team-)/.test(resource))) {
         assert.deepEqual(actions, ['s3:ListBucket'], role);
       }
@@ -154,19 +149,22 @@ describe('a function', () => {
   });
 
   it('that tears down deletes temporary objects, jobs’ queues and our own tasks', () => {
-    assert.deepEqual(on('Functionsteardown', 's3:DeleteObject'), [`${RESULTS}/jobs/*/parts/*`, `${RESULTS}/work/*`]);
-    assert.deepEqual(on('Functionsteardown', 'sqs:DeleteQueue'), [JOB_QUEUES]);
-    assert.deepEqual(on('Functionsteardown', 'ecs:StopTask'), [
+    assert.deepEqual(jobs.on('Functionsteardown', 's3:DeleteObject'), [
+      `${RESULTS}/jobs/*/parts/*`,
+      `${RESULTS}/work/*`,
+    ]);
+    assert.deepEqual(jobs.on('Functionsteardown', 'sqs:DeleteQueue'), [JOB_QUEUES]);
+    assert.deepEqual(jobs.on('Functionsteardown', 'ecs:StopTask'), [
       `arn:<AWS::Partition>:ecs:${REGION}:${ACCOUNT}:task/lazaret/*`,
     ]);
   });
 
   it('that looks at the drain empties dead-letter queues and no other', () => {
-    assert.deepEqual(on('Functionscheckdrain', 'sqs:ReceiveMessage'), [`${JOB_QUEUES}-dead`]);
+    assert.deepEqual(jobs.on('Functionscheckdrain', 'sqs:ReceiveMessage'), [`${JOB_QUEUES}-dead`]);
   });
 
   it('that only checks can write nothing', () => {
-    assert.deepEqual([...may('Functionscheckinput')].sort(), [
+    assert.deepEqual([...jobs.may('Functionscheckinput')].sort(), [
       'logs:CreateLogStream',
       'logs:PutLogEvents',
       's3:ListBucket',
@@ -176,7 +174,7 @@ describe('a function', () => {
 
 describe('the state machine', () => {
   it('launches our two kinds of task in our cluster', () => {
-    const [run] = statements.filter(({ actions }) => actions.includes('ecs:RunTask'));
+    const [run] = jobs.all.filter(({ actions }) => actions.includes('ecs:RunTask'));
     assert.deepEqual(run?.resources, [
       `arn:<AWS::Partition>:ecs:${REGION}:${ACCOUNT}:task-definition/lazaret-agent:*`,
       `arn:<AWS::Partition>:ecs:${REGION}:${ACCOUNT}:task-definition/lazaret-crawler:*`,
@@ -185,52 +183,149 @@ describe('the state machine', () => {
   });
 
   it('hands its tasks their roles and no other, and to ECS alone', () => {
-    const [pass] = statements.filter(({ actions }) => actions.includes('iam:PassRole'));
+    const [pass] = jobs.all.filter(({ actions }) => actions.includes('iam:PassRole'));
     assert.equal(pass?.resources.length, 4);
     assert.ok(pass?.resources.every((resource) => /^<(Agent|Crawler)Worker.*Role.*\.Arn>$/.test(resource)));
     assert.match(JSON.stringify(pass?.condition), /ecs-tasks\.amazonaws\.com/);
   });
 
   it('creates jobs’ queues, and invokes the five functions as they are', () => {
-    assert.deepEqual(on('RetroJobRole', 'sqs:CreateQueue'), [JOB_QUEUES]);
-    const invoked = on('RetroJobRole', 'lambda:InvokeFunction');
+    assert.deepEqual(jobs.on('RetroJobRole', 'sqs:CreateQueue'), [JOB_QUEUES]);
+    const invoked = jobs.on('RetroJobRole', 'lambda:InvokeFunction');
     assert.equal(invoked.length, 5);
     assert.ok(invoked.every((arn) => /^<Functions.*\.Arn>$/.test(arn)));
   });
 });
 
-function read(context: Record<string, unknown>): Statement[] {
-  const { jobs } = templates(deployment('aws', context));
-  return Object.values(resources(jobs, 'AWS::IAM::Policy')).flatMap(({ Properties }) => {
-    const role = (Properties.Roles as { Ref: string }[])[0]?.Ref ?? '';
-    const document = Properties.PolicyDocument as { Statement: Record<string, Json>[] };
-    return document.Statement.map((statement) => ({
-      role,
-      effect: String(statement.Effect),
-      actions: list(statement.Action).map(String),
-      resources: list(statement.Resource).map(flat).sort(),
-      condition: statement.Condition,
-    }));
+describe('any agent', () => {
+  for (const [work, statements] of Object.entries({ jobs, events })) {
+    it(`writes verdicts and has them acted on, and can’t act in place of the promotion (${work})`, () => {
+      assert.ok(statements.on('AgentWorkerTaskRole', 's3:PutObject').includes(`${RESULTS}/verdicts/*`));
+      assert.deepEqual(statements.on('AgentWorkerTaskRole', 'states:StartExecution'), [PROMOTE]);
+      assert.deepEqual(statements.on('AgentWorkerTaskRole', 'states:DescribeExecution'), [
+        `arn:<AWS::Partition>:states:${REGION}:${ACCOUNT}:execution:lazaret-promote-object:*`,
+      ]);
+      for (const { resources } of statements.allowed('AgentWorkerTaskRole')) {
+        assert.ok(!resources.some((resource) => resource.startsWith(PRODUCTION)));
+      }
+    });
+  }
+
+  it('asks no Express machine how an execution went: it could not say', () => {
+    const express = new Statements('events', { promoteType: 'EXPRESS' });
+    assert.ok(!express.may('AgentWorkerTaskRole').has('states:DescribeExecution'));
   });
-}
+});
 
-function list(value: Json | undefined): Json[] {
-  return Array.isArray(value) ? value : value === undefined ? [] : [value];
-}
+describe('the event agent', () => {
+  it('does to objects what a job’s agent does, and to results less', () => {
+    for (const action of ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:PutObjectTagging', 'kms:Decrypt']) {
+      const ofJobs = jobs.on('AgentWorkerTaskRole', action);
+      const others = events.on('AgentWorkerTaskRole', action).filter((resource) => !ofJobs.includes(resource));
+      assert.deepEqual(others, [], action);
+    }
+    assert.deepEqual(events.on('AgentWorkerTaskRole', 's3:PutObject'), [`${QUARANTINE}/*`, `${RESULTS}/verdicts/*`]);
+    assert.deepEqual(
+      events.denied('AgentWorkerTaskRole').map(({ resources }) => resources),
+      [[`${QUARANTINE}/*`, `${RESULTS}/*`]],
+    );
+  });
 
-function allowed(role: string): Statement[] {
-  const found = statements.filter((statement) => statement.role.startsWith(role) && statement.effect === 'Allow');
-  assert.ok(found.length > 0, role);
-  return found;
-}
+  it('works the queue of events and no other', () => {
+    for (const action of ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility']) {
+      assert.deepEqual(events.on('AgentWorkerTaskRole', action), [
+        `arn:<AWS::Partition>:sqs:${REGION}:${ACCOUNT}:lazaret-events`,
+      ]);
+    }
+    assert.ok(!events.may('AgentWorkerTaskRole').has('sqs:SendMessage'));
+  });
 
-function may(role: string): Set<string> {
-  return new Set(allowed(role).flatMap(({ actions }) => actions));
-}
+  it('tells scan results and nothing else', () => {
+    assert.deepEqual(events.on('AgentWorkerTaskRole', 'sns:Publish'), [NOTIFICATIONS]);
+    assert.deepEqual(says('AgentWorkerTaskRole'), [BUS, 'lazaret', 'Object Scan Result']);
+  });
+});
 
-function on(role: string, action: string): string[] {
-  return allowed(role)
-    .filter(({ actions }) => actions.includes(action))
-    .flatMap(({ resources }) => resources)
-    .sort();
+describe('the promotion', () => {
+  it('writes to the buckets that the owner named as production and no other', () => {
+    assert.deepEqual(events.on('Functionspromote', 's3:PutObject'), [`${QUARANTINE}/*`, `${PRODUCTION}/*`]);
+    const none = new Statements('events', {});
+    assert.deepEqual(none.on('Functionspromote', 's3:PutObject'), [`${QUARANTINE}/*`]);
+  });
+
+  it('deletes in staging, and neither in production nor what we keep', () => {
+    const staging = STAGING.map((bucket) => `${bucket}/*`);
+    assert.deepEqual(events.on('Functionspromote', 's3:DeleteObjectVersion'), staging);
+    const wide = new Statements('events', { scanBuckets: '*', promoteBuckets: '*' });
+    assert.deepEqual(
+      wide.denied('Functionspromote').map(({ actions, resources }) => [actions, resources]),
+      [
+        [['s3:PutObject'], [`${RESULTS}/*`]],
+        [
+          ['s3:DeleteObject', 's3:DeleteObjectVersion'],
+          [`${QUARANTINE}/*`, `${RESULTS}/*`],
+        ],
+      ],
+    );
+  });
+
+  it('reads verdicts and settings, and can write neither', () => {
+    const read = events.on('Functionspromote', 's3:GetObject').filter((resource) => resource.startsWith(RESULTS));
+    assert.deepEqual(read, [`${RESULTS}/settings/*`, `${RESULTS}/verdicts/*`]);
+    assert.ok(!events.on('Functionspromote', 's3:PutObject').some((resource) => resource.startsWith(RESULTS)));
+  });
+
+  it('encrypts with the keys that the owner named', () => {
+    for (const action of ['kms:Decrypt', 'kms:GenerateDataKey']) {
+      assert.deepEqual(events.on('Functionspromote', action), [KEY]);
+    }
+  });
+
+  it('is called, and its results are told, by a state machine that can do nothing else', () => {
+    const other = [...events.may('PromotionRole')].filter((action) => !action.startsWith('logs:'));
+    assert.deepEqual(other.sort(), ['events:PutEvents', 'lambda:InvokeFunction', 'sns:Publish']);
+    const invoked = events.on('PromotionRole', 'lambda:InvokeFunction');
+    assert.equal(invoked.length, 1);
+    assert.match(invoked[0] ?? '', /^<Functionspromote.*\.Arn>$/);
+    assert.deepEqual(events.on('PromotionRole', 'sns:Publish'), [NOTIFICATIONS]);
+    assert.deepEqual(says('PromotionRole'), [BUS, 'lazaret', 'Object Promotion Result']);
+  });
+});
+
+describe('protection by tag', () => {
+  it('changes the notifications of the buckets that the owner named, and one object', () => {
+    assert.deepEqual(events.on('Functionsprotecttagged', 's3:PutBucketNotification'), STAGING);
+    assert.deepEqual(events.on('Functionsprotecttagged', 's3:PutObject'), [`${RESULTS}/settings/policies.json`]);
+    assert.deepEqual(events.on('Functionsprotecttagged', 's3:GetObject'), [`${RESULTS}/settings/policies.json`]);
+  });
+
+  it('starts retro jobs and no promotion', () => {
+    assert.deepEqual(events.on('Functionsprotecttagged', 'states:StartExecution'), [
+      `arn:<AWS::Partition>:states:${REGION}:${ACCOUNT}:stateMachine:lazaret-retro-job`,
+    ]);
+  });
+});
+
+describe('the watch over staging', () => {
+  it('reads no object and changes nothing', () => {
+    assert.deepEqual([...events.may('Functionswatchstaging')].sort(), [
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+      's3:GetObject',
+      's3:GetObjectTagging',
+      's3:GetObjectVersionTagging',
+      's3:ListBucket',
+      's3:ListBucketVersions',
+    ]);
+    assert.deepEqual(events.on('Functionswatchstaging', 's3:GetObject'), [`${RESULTS}/settings/policies.json`]);
+  });
+});
+
+/** Bus, source and detail-type of the only events that a role may put. */
+function says(role: string): unknown[] {
+  const [put, ...others] = events.allowed(role).filter(({ actions }) => actions.includes('events:PutEvents'));
+  assert.equal(others.length, 0);
+  assert.ok(put, role);
+  const { StringEquals } = put.condition as { StringEquals: Record<string, unknown> };
+  return [...put.resources, StringEquals['events:source'], StringEquals['events:detail-type']];
 }

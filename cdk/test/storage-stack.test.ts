@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ACCOUNT, deployment, flat, type Json, REGION, resources, templates } from './support';
 
-const aws = templates(deployment('aws')).storage;
+const deployed = templates(deployment('aws'));
+const aws = deployed.storage;
 const local = templates(deployment('local')).storage;
 
 describe('the storage stack', () => {
@@ -55,6 +56,39 @@ describe('the storage stack', () => {
     assert.equal(bucket('results').VersioningConfiguration, undefined);
   });
 
+  it('lets nobody but the agents write verdicts', () => {
+    const [deny] = statements('Results').filter(({ Sid }) => Sid === 'OnlyAgentsWriteVerdicts');
+    assert.ok(deny);
+    assert.deepEqual([deny.Effect, deny.Action], ['Deny', ['s3:PutObject', 's3:ReplicateObject']]);
+    assert.deepEqual(deny.Principal, { AWS: '*' });
+    assert.match(flat(deny.Resource), /\/verdicts\/\*$/);
+    const writers = (deny.Condition as { ArnNotEquals: Record<string, Json[]> }).ArnNotEquals['aws:PrincipalArn'];
+    const roles = [deployed.jobs, deployed.events].flatMap((template) =>
+      Object.entries(resources(template, 'AWS::IAM::Role'))
+        .filter(([id]) => id.startsWith('AgentWorkerTaskRole'))
+        .map(([, { Properties }]) => `arn:<AWS::Partition>:iam::${ACCOUNT}:role/${Properties.RoleName}`),
+    );
+    assert.equal(roles.length, 2);
+    assert.deepEqual(writers?.map(flat).sort(), roles.sort());
+  });
+
+  it('locks what is in quarantine, and ends it, as its owner says', () => {
+    assert.equal(bucket('quarantine').ObjectLockEnabled, undefined);
+    assert.deepEqual(expiring(bucket('quarantine')), []);
+    const set = templates(deployment('aws', { quarantineLockDays: 30, quarantineExpiryDays: 90 })).storage;
+    const [locked] = Object.values(resources(set, 'AWS::S3::Bucket'))
+      .map(({ Properties }) => Properties)
+      .filter(({ BucketName }) => String(BucketName).startsWith('lazaret-quarantine-'));
+    assert.ok(locked);
+    assert.equal(locked.ObjectLockEnabled, true);
+    assert.deepEqual(locked.ObjectLockConfiguration, {
+      ObjectLockEnabled: 'Enabled',
+      Rule: { DefaultRetention: { Mode: 'GOVERNANCE', Days: 30 } },
+    });
+    assert.deepEqual(locked.VersioningConfiguration, { Status: 'Enabled' });
+    assert.deepEqual(expiring(locked), [90]);
+  });
+
   it('goes with the stack in the local cloud', () => {
     for (const { DeletionPolicy } of Object.values(resources(local, 'AWS::S3::Bucket'))) {
       assert.equal(DeletionPolicy, 'Delete');
@@ -64,6 +98,17 @@ describe('the storage stack', () => {
   it('tells where the buckets are', () => {
     assert.deepEqual(Object.keys(aws.findOutputs('*')).sort(), ['QuarantineBucket', 'ResultsBucket']);
   });
+
+  function expiring(properties: Record<string, Json>): unknown[] {
+    const { Rules } = properties.LifecycleConfiguration as { Rules: Record<string, Json>[] };
+    return Rules.map(({ ExpirationInDays }) => ExpirationInDays).filter((days) => days !== undefined);
+  }
+
+  function statements(id: string): Record<string, Json>[] {
+    const [policy] = Object.entries(resources(aws, 'AWS::S3::BucketPolicy')).filter(([name]) => name.startsWith(id));
+    assert.ok(policy, id);
+    return (policy[1].Properties.PolicyDocument as { Statement: Record<string, Json>[] }).Statement;
+  }
 
   function bucket(role: string): Record<string, Json> {
     const found = buckets.find(({ Properties }) => flat(Properties.BucketName).startsWith(`lazaret-${role}-`));

@@ -29,7 +29,13 @@ export class JobNetwork extends Construct {
     } else {
       // by attributes: a look-up would need credentials at synth. Zones are asked for and never used: subnets go by their ids.
       this.vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', { vpcId: settings.vpcId, availabilityZones: ['unknown'] });
-      this.subnets = settings.subnetIds.map((id) => ec2.Subnet.fromSubnetId(this, id, id));
+      this.subnets = settings.subnetIds.map((subnetId) => {
+        const subnet = ec2.Subnet.fromSubnetId(this, subnetId, subnetId);
+        acknowledge(subnet, {
+          'Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId': 'Nobody here asks for its route table.',
+        });
+        return subnet;
+      });
     }
     this.securityGroup = new ec2.SecurityGroup(this, 'Tasks', {
       vpc: this.vpc,
