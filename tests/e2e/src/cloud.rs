@@ -154,6 +154,24 @@ impl Cloud {
         Ok(keys.into_keys().filter(|key| copy_of_record(key).is_none()).collect())
     }
 
+    /// Key and version id of every version that is an object, in no order.
+    pub async fn versions(&self, bucket: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let mut versions = Vec::new();
+        let (mut key, mut id) = (None, None);
+        loop {
+            let list = self.s3.list_object_versions().bucket(bucket);
+            let page = list.set_key_marker(key).set_version_id_marker(id).send().await?;
+            for version in page.versions() {
+                let (key, id) = version.key().zip(version.version_id()).context("a version has a key and an id")?;
+                versions.push((key.to_owned(), id.to_owned()));
+            }
+            if page.is_truncated() != Some(true) {
+                return Ok(versions);
+            }
+            (key, id) = (page.next_key_marker, page.next_version_id_marker);
+        }
+    }
+
     /// The tags of an object, the current version.
     pub async fn tags(&self, bucket: &str, key: &str) -> anyhow::Result<BTreeMap<String, String>> {
         let tagging = self.s3.get_object_tagging().bucket(bucket).key(key).send().await?;

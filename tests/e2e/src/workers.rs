@@ -7,7 +7,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Processes whose environment names the job and whose program's name contains `program`; none of another user or job.
 pub fn of_job(job_id: &str, program: &str) -> Vec<Pid> {
-    let wanted = format!("LAZARET_JOB_ID={job_id}");
+    with_variable("LAZARET_JOB_ID", job_id, program)
+}
+
+/// Processes that have this variable in their environment and whose program's name contains `program`.
+pub fn with_variable(name: &str, value: &str, program: &str) -> Vec<Pid> {
+    let wanted = format!("{name}={value}");
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()

@@ -140,6 +140,21 @@ impl Sdk {
     pub fn s3_client(&self) -> aws_sdk_s3::Client {
         self.s3.clone()
     }
+
+    /// The same of SQS.
+    pub fn sqs_client(&self) -> aws_sdk_sqs::Client {
+        self.sqs.clone()
+    }
+
+    /// The same of SNS.
+    pub fn sns_client(&self) -> aws_sdk_sns::Client {
+        self.sns.clone()
+    }
+
+    /// The same of EventBridge.
+    pub fn eventbridge_client(&self) -> aws_sdk_eventbridge::Client {
+        self.events.clone()
+    }
 }
 
 fn loader() -> aws_config::ConfigLoader {
