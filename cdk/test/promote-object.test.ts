@@ -6,10 +6,10 @@ import { contract, PROMOTE } from './support';
 type Json = Record<string, unknown>;
 type Overrides = Record<string, (payload: Json) => unknown>;
 
-const INPUT = contract<Json>('promote-object.input');
-const READ = contract<Json>('promote.read.output');
-const PROMOTED = contract<Json>('promote.promote.output');
-const HELD = contract<Json>('promote.held.output');
+const INPUT = contract<Json>('promotion-input');
+const READ = contract<Json>('promotion-read.output');
+const PROMOTED = contract<Json>('promotion-promote.output');
+const HELD = contract<Json>('promotion-hold.output');
 const RESULT = contract<Json>('object-promotion-result');
 const ACCOUNT = '111122223333';
 
@@ -19,11 +19,18 @@ async function run(
   input: unknown = INPUT,
 ): Promise<Ended & { asked: Record<string, Json> }> {
   const asked: Record<string, Json> = {};
+  // each step answers about the object of the record
+  const read = overrides['Read verdict'] ?? (() => READ);
+  const step = (answer: Json) => (): Json => {
+    const { versionId: _, ...rest } = answer;
+    const { verdict, bucket, key, versionId } = read({}) as Json;
+    return { ...rest, verdict, bucket, key, ...(versionId === undefined ? {} : { versionId }) };
+  };
   const answers: Overrides = {
-    'Read verdict': () => READ,
-    Promote: () => PROMOTED,
-    Quarantine: () => ({ outcome: 'Quarantined', toBucket: 'quarantine', toKey: 'staging/in/a/0' }),
-    Hold: () => HELD,
+    'Read verdict': read,
+    Promote: step(PROMOTED),
+    Quarantine: step(contract('promotion-quarantine.output')),
+    Hold: step(HELD),
     'Announce result': () => ({ FailedEntryCount: 0 }),
     'Announce failure': () => ({ FailedEntryCount: 0 }),
     Notify: () => ({ MessageId: 'm' }),
@@ -66,8 +73,8 @@ describe('a promotion', () => {
   it('asks each step in the words of its contract, and announces the result in its own', async () => {
     const { status, output, asked } = await run();
     assert.equal(status, 'SUCCEEDED');
-    assert.deepEqual(asked['Read verdict'], contract('promote.read.input'));
-    assert.deepEqual(asked.Promote, contract('promote.promote.input'));
+    assert.deepEqual(asked['Read verdict'], contract('promotion-read.input'));
+    assert.deepEqual(asked.Promote, contract('promotion-promote.input'));
     assert.deepEqual(detail(asked, 'Announce result'), RESULT);
     assert.deepEqual(output, RESULT);
   });
@@ -116,14 +123,14 @@ describe('a promotion', () => {
     assert.deepEqual(attributes(asked.Notify), {
       notificationType: 'promotion',
       scanResult: 'Infected',
-      bucket: 'staging',
+      bucket: READ.bucket,
       account: ACCOUNT,
     });
   });
 
   it('keeps a version id that is not there out of what it tells', async () => {
     const { versionId: _, ...unversioned } = READ;
-    const { status, asked } = await run({ 'Read verdict': () => unversioned, Promote: () => HELD });
+    const { status, asked } = await run({ 'Read verdict': () => unversioned });
     assert.equal(status, 'SUCCEEDED');
     assert.ok(!('versionId' in (detail(asked, 'Announce result') as Json)));
   });
@@ -173,7 +180,7 @@ describe('a promotion that fails', () => {
     assert.deepEqual(attributes(asked['Notify of failure']), {
       notificationType: 'promotionFailed',
       scanResult: 'Error',
-      bucket: 'staging',
+      bucket: READ.bucket,
       account: ACCOUNT,
     });
   });
@@ -188,7 +195,7 @@ describe('a promotion that fails', () => {
     const { status, asked } = await run({ 'Announce result': failing('EventBridge.FailedEntry', 'throttled') });
     assert.equal(status, 'FAILED');
     const told = detail(asked, 'Announce failure') as Json;
-    assert.deepEqual([told.outcome, told.done, told.toKey], ['Failed', 'Promoted', PROMOTED.toKey]);
+    assert.deepEqual([told.outcome, told.done, told.target], ['Failed', 'Promoted', PROMOTED.target]);
     const before = await run({ Promote: failing('Lazaret.Transient', 'throttled') });
     assert.ok(!('done' in (detail(before.asked, 'Announce failure') as Json)));
   });
