@@ -50,7 +50,9 @@ def deploy(place: Place, context: list[str]) -> bool:
 
 
 def environment(place: Place) -> dict[str, str]:
-    """What any client of the local cloud needs."""
+    """What any client of the local cloud needs. The names are those of cdk/lib/names.ts."""
+    states, topics = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine", f"arn:aws:sns:{REGION}:{ACCOUNT}"
+    queues = f"{place.endpoint}/{ACCOUNT}"
     return {
         "AWS_ENDPOINT_URL": place.endpoint,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -62,9 +64,16 @@ def environment(place: Place) -> dict[str, str]:
         # Profiles may name other endpoints.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "LAZARET_STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:lazaret-retro-job",
+        "LAZARET_STATE_MACHINE_ARN": f"{states}:lazaret-retro-job",
+        "LAZARET_PROMOTE_STATE_MACHINE_ARN": f"{states}:lazaret-promote-object",
         "LAZARET_RESULTS_BUCKET": f"lazaret-results-{ACCOUNT}-{REGION}",
         "LAZARET_QUARANTINE_BUCKET": f"lazaret-quarantine-{ACCOUNT}-{REGION}",
+        "LAZARET_EVENTS_TOPIC_ARN": f"{topics}:lazaret-events",
+        "LAZARET_EVENTS_QUEUE_URL": f"{queues}/lazaret-events",
+        "LAZARET_EVENTS_DEAD_QUEUE_URL": f"{queues}/lazaret-events-dead",
+        "LAZARET_NOTIFICATIONS_TOPIC_ARN": f"{topics}:lazaret-notifications",
+        # S3 takes minutes until every write is told of; the emulator tells of the next one.
+        "LAZARET_ACTIVATION_SETTLE_SECONDS": "1",
     }
 
 

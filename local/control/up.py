@@ -13,6 +13,7 @@ from pathlib import Path
 from control import machine, processes, programs
 from control.definitions import PublishFailed, publish_definitions
 from control.deploy import DeployFailed, deploy, environment
+from control.events import ensure_agents
 from control.machine import StartFailed
 from control.place import Place
 
@@ -45,6 +46,9 @@ def _up(place: Place, options: argparse.Namespace) -> int:
             changed = deploy(place, options.context)
             print(f"stacks: {'deployed' if changed else 'up to date'}", flush=True)
             print(f"definitions: {publish_definitions(place, options.definitions)}", flush=True)
+            # Only now: an agent wants definitions.
+            if (agents := ensure_agents(place, started)) is not None:
+                print(f"events: {agents}", flush=True)
     except BaseException as error:
         # What was running before stays; what this call started goes with it.
         if started or isinstance(error, StartFailed):

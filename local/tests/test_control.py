@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
-from support import LOCAL, eventually, free_port, runner_program  # isort: skip  (it makes `control` importable)
+from support import LOCAL, eventually, free_port, patched, runner_program  # isort: skip  (it makes `control` importable)
 
-from control import processes
+from control import events, processes, programs
 from control.place import LONGEST_SOCKET, Place
 
 
@@ -93,6 +94,46 @@ class UpAndDown(unittest.TestCase):
         self.up()
         self.run_script("down")
         self.assertIsNone(bystander.poll())
+
+
+class EventAgents(unittest.TestCase):
+    def setUp(self) -> None:
+        self.cloud, directory = patched(), Path(tempfile.mkdtemp(prefix="lazaret-agents-"))
+        self.addCleanup(shutil.rmtree, directory)
+        self.place = Place(directory, self.cloud.port, directory)
+        for name in (programs.AGENT, programs.ENGINE):
+            (directory / name).write_text("first")
+
+    def serve(self, script: str) -> None:
+        ecs = self.cloud.client("ecs")
+        service = {"cluster": events.CLUSTER, "service": events.SERVICE}
+        family = self.cloud.task_definition(script)
+        ecs.create_service(
+            cluster=events.CLUSTER,
+            serviceName=events.SERVICE,
+            taskDefinition=family,
+            desiredCount=1,
+            launchType="FARGATE",
+        )
+        self.addCleanup(ecs.delete_service, **service, force=True)
+
+    def test_without_the_service_nothing_is_awaited(self) -> None:
+        self.assertIsNone(events.ensure_agents(self.place, cloud_started=False))
+
+    def test_agents_are_awaited_and_replaced_once_their_program_has_changed(self) -> None:
+        self.serve("exec sleep 60")
+        self.assertEqual(events.ensure_agents(self.place, cloud_started=True), "1 agent runs")
+        first = self.cloud.service_tasks(events.SERVICE)
+        self.assertEqual(events.ensure_agents(self.place, cloud_started=False), "1 agent runs")
+        self.assertEqual(self.cloud.service_tasks(events.SERVICE), first)
+        (self.place.target / programs.AGENT).write_text("second, and longer")
+        self.assertEqual(events.ensure_agents(self.place, cloud_started=False), "1 agent runs")
+        self.assertFalse(self.cloud.service_tasks(events.SERVICE) & first)
+
+    def test_agents_that_end_at_once_are_told_of(self) -> None:
+        self.serve("exit 1")
+        with unittest.mock.patch.object(events, "START_SECONDS", 3.0):
+            self.assertIn("no agent stays up", events.ensure_agents(self.place, cloud_started=True) or "")
 
 
 class SocketPath(unittest.TestCase):
