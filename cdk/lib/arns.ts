@@ -10,7 +10,7 @@ import {
   EVENTS_TOPIC,
   JOB_QUEUE_PREFIX,
   NOTIFICATIONS_TOPIC,
-  PROMOTE_STATE_MACHINE,
+  promoteStateMachineName,
   quarantineBucketName,
   resultsBucketName,
   STATE_MACHINE,
@@ -48,7 +48,11 @@ export class Arns {
   readonly promoteBuckets: readonly string[];
   readonly promoteObjects: readonly string[];
 
-  constructor(account: string, region: string, settings: Pick<Settings, 'scanBuckets' | 'promoteBuckets'>) {
+  constructor(
+    account: string,
+    region: string,
+    settings: Pick<Settings, 'scanBuckets' | 'promoteBuckets' | 'promoteType'>,
+  ) {
     const arn = (service: string, resource: string): string =>
       `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`;
     const bucket = (name: string): string => `arn:${Aws.PARTITION}:s3:::${name}`;
@@ -63,8 +67,8 @@ export class Arns {
     this.cluster = arn('ecs', `cluster/${CLUSTER}`);
     this.tasks = arn('ecs', `task/${CLUSTER}/*`);
     this.stateMachine = arn('states', `stateMachine:${STATE_MACHINE}`);
-    this.promoteStateMachine = arn('states', `stateMachine:${PROMOTE_STATE_MACHINE}`);
-    this.promoteExecutions = arn('states', `execution:${PROMOTE_STATE_MACHINE}:*`);
+    this.promoteStateMachine = arn('states', `stateMachine:${promoteStateMachineName(settings.promoteType)}`);
+    this.promoteExecutions = arn('states', `execution:${promoteStateMachineName(settings.promoteType)}:*`);
     this.eventsTopic = arn('sns', EVENTS_TOPIC);
     this.eventsQueue = arn('sqs', EVENTS_QUEUE);
     this.notificationsTopic = arn('sns', NOTIFICATIONS_TOPIC);

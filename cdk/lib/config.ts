@@ -119,7 +119,7 @@ export interface Settings {
   readonly eventLimitSeconds: number;
   /**
    * Of the state machine that promotes. STANDARD keeps each execution's history for 90 days and copies for up to 15 minutes a try; EXPRESS
-   * costs a twentieth, has its five minutes for everything, and may start an execution twice.
+   * costs a fiftieth, has its five minutes for everything, and may start an execution twice.
    * @default 'STANDARD'
    */
   readonly promoteType: PromoteType;
@@ -130,7 +130,10 @@ export interface Settings {
    * sends every event. @default 300
    */
   readonly activationSettleSeconds: number;
-  /** Nobody deletes what is in quarantine for so many days, short of a role that may bypass governance. @default 0 - no Object Lock */
+  /**
+   * Nobody deletes what is in quarantine for so many days, short of a role that may bypass governance. Choose before the first deployment
+   * whether it is 0: CloudFormation can't switch Object Lock on or off for a bucket that is there. @default 0 - no Object Lock
+   */
   readonly quarantineLockDays: number;
   /** What is in quarantine is deleted after so many days. @default 0 - never */
   readonly quarantineExpiryDays: number;

@@ -1,8 +1,9 @@
+import type { PromoteType } from './config';
+
 /**
  * The names of ARCHITECTURE.md. Programs find each other by them, so they are fixed: one deployment an account and region.
  */
 export const STATE_MACHINE = 'lazaret-retro-job';
-export const PROMOTE_STATE_MACHINE = 'lazaret-promote-object';
 export const CLUSTER = 'lazaret';
 export const CRAWLER_FAMILY = 'lazaret-crawler';
 export const AGENT_FAMILY = 'lazaret-agent';
@@ -42,6 +43,11 @@ export const FUNCTIONS = [
   'watch_staging',
 ] as const;
 export type FunctionHandler = (typeof FUNCTIONS)[number];
+
+/** A state machine can't change its type, and no two have one name: so that a deployment can, each type has its own. */
+export function promoteStateMachineName(type: PromoteType): string {
+  return type === 'STANDARD' ? 'lazaret-promote-object' : 'lazaret-promote-object-express';
+}
 
 export function functionName(handler: FunctionHandler): string {
   return `lazaret-${handler.replaceAll('_', '-')}`;

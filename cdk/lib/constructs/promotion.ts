@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import type { Arns } from '../arns';
 import type { PromoteType, Settings } from '../config';
-import { EVENT_SOURCE, PROMOTE_STATE_MACHINE, PROMOTION_RESULT } from '../names';
+import { EVENT_SOURCE, PROMOTION_RESULT, promoteStateMachineName } from '../names';
 import { permit } from '../permissions';
 import { PROMOTE_OBJECT_DEFINITION } from '../repository';
 import { stateMachineLog } from './state-machine-log';
@@ -44,9 +44,10 @@ export class Promotion extends Construct {
     super(scope, id);
     const { settings, arns } = props;
     const type = settings.promoteType;
+    const name = promoteStateMachineName(type);
     const role = createRole(this, props);
     this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
-      stateMachineName: PROMOTE_STATE_MACHINE,
+      stateMachineName: name,
       stateMachineType: sfn.StateMachineType[type],
       comment: 'Takes one version of an object out of a staging bucket, as its verdict says',
       definitionBody: sfn.DefinitionBody.fromString(definition(type)),
@@ -58,7 +59,7 @@ export class Promotion extends Construct {
       },
       role,
       logs: {
-        destination: stateMachineLog(this, PROMOTE_STATE_MACHINE, settings, role),
+        destination: stateMachineLog(this, name, settings, role),
         // an execution an object: what went well is on the event bus, and a line for each of its ten states would cost more than the scan
         level: sfn.LogLevel.ERROR,
         // keys of objects are the owner's secrets; the failure's text goes to who subscribed
@@ -81,10 +82,10 @@ function definition(type: PromoteType): string {
     : JSON.stringify({ ...JSON.parse(text), TimeoutSeconds: PROMOTION_TIMES[type].machineSeconds }, null, 2);
 }
 
-function createRole(scope: Construct, { arns, promote }: PromotionProps): iam.Role {
+function createRole(scope: Construct, { settings, arns, promote }: PromotionProps): iam.Role {
   const role = new iam.Role(scope, 'Role', {
     assumedBy: new iam.ServicePrincipal('states.amazonaws.com'),
-    description: `What the state machine ${PROMOTE_STATE_MACHINE} may do`,
+    description: `What the state machine ${promoteStateMachineName(settings.promoteType)} may do`,
   });
   permit(role, [
     { why: 'Its three steps.', actions: ['lambda:InvokeFunction'], resources: [promote.functionArn] },
