@@ -196,6 +196,11 @@ class Cloud:
                 self.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 bodies.append(message["Body"])
 
+    def peek(self, queue: str) -> list[dict]:
+        """Up to ten messages, which stay where they are."""
+        peeked = self.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return peeked.get("Messages", [])
+
     def bodies(self, queue: str, count: int) -> list[str]:
         """The next `count` messages; waits for them, and fails if there are more."""
         found: list[str] = []

@@ -34,6 +34,30 @@ class QueueErrors(PatchTest, unittest.TestCase):
         self.assertEqual(end["error"], "Sqs.QueueDoesNotExistException")
 
 
+class DeletingAgain(PatchTest, unittest.TestCase):
+    """queue_messages"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        sqs, url = cloud.client("sqs"), cloud.queue()
+        sqs.send_message(QueueUrl=url, MessageBody="one")
+
+        def receive() -> str:
+            return sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"][0]["ReceiptHandle"]
+
+        first = receive()
+        receive()
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=first)
+        self.assertEqual(len(cloud.peek(url)), 1, "an old receipt deletes nothing")
+        last = receive()
+        for _ in range(2):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=last)
+        entries = [{"Id": "1", "ReceiptHandle": last}]
+        self.assertEqual(sqs.delete_message_batch(QueueUrl=url, Entries=entries)["Successful"], [{"Id": "1"}])
+        self.assertEqual(cloud.peek(url), [])
+        wrong = error_code(sqs.delete_message, QueueUrl=url, ReceiptHandle="no receipt")
+        self.assertEqual(wrong, "ReceiptHandleIsInvalid")
+
+
 class SucceedOutput(PatchTest, unittest.TestCase):
     """succeed_output"""
 

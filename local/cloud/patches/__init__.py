@@ -18,6 +18,7 @@ from cloud.patches import (
     object_metadata,
     object_tags,
     object_versions,
+    queue_messages,
     service_tasks,
     sns_integration,
     sqs_integration,
@@ -31,6 +32,7 @@ from cloud.patches import (
 # The order counts where two replace the same function: `service_tasks` stops tasks by `stop_task`, a copy's source is
 # named before its tags are looked up, and a request has its caller before `bucket_deny` asks who it is.
 ALL = (
+    queue_messages,
     sqs_integration,
     sns_integration,
     succeed_output,
