@@ -9,7 +9,7 @@
 //! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
 //! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
 //! * [`scan`]: files and buckets through an engine on this machine.
-//! * [`freshclam`]: where new definitions come from.
+//! * [`freshclam`]: where new definitions come from; [`jail_args`]: what an engine on this machine may do without.
 //! * [`console`], [`escape`], [`units`]: text for a person; keys are hostile there.
 //!
 //! It decides nothing about a job: whatever it checks, the state machine checks again.
@@ -23,6 +23,7 @@ pub mod deployment;
 pub mod escape;
 pub mod estimate;
 pub mod freshclam;
+pub mod jail_args;
 pub mod measure;
 pub mod moment;
 pub mod outcome;

@@ -14,9 +14,9 @@ use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::commands::definitions_show::age;
-use crate::commands::scan::steps;
 use crate::console::Console;
 use crate::freshclam::{Freshclam, SourceArgs};
+use crate::jail_args::JailArgs;
 use crate::outcome::Outcome;
 use crate::units;
 
@@ -39,15 +39,8 @@ pub struct UpdateArgs {
     /// The program that tries them [default: lazaret-engine beside lazaret]
     #[arg(long, value_name = "PATH")]
     pub engine: Option<PathBuf>,
-    /// Steps of the engine's jail to do without where the kernel lacks them, see docs/sandbox.md
-    #[arg(
-        long,
-        env = "LAZARET_JAIL_ALLOW_MISSING",
-        value_name = "STEP",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    pub jail_allow_missing: Vec<String>,
+    #[command(flatten)]
+    pub jail: JailArgs,
     /// Put this set in force though a newer one is
     #[arg(long)]
     pub force: bool,
@@ -108,8 +101,7 @@ async fn try_set(args: &UpdateArgs, set: &DefinitionsSet) -> anyhow::Result<Trie
     }
     let refused = || format!("the set in `{}` is not published", set.directory.display());
     let scratch = tempfile::tempdir().context("a scratch directory for the engine")?;
-    let allow_missing = steps(&args.jail_allow_missing);
-    let settings = EngineSettings { allow_missing, ..EngineSettings::new(program, TRIAL) };
+    let settings = EngineSettings { allow_missing: args.jail.allow_missing(), ..EngineSettings::new(program, TRIAL) };
     let engine = EngineScanner::start(&settings, &set.directory, scratch.path(), 1).await.with_context(refused)?;
     let tried = try_out(&engine, scratch.path()).await;
     let info = engine.info();

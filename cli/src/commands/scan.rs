@@ -14,6 +14,7 @@ use lazaret_aws::sdk::Sdk;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::console::Console;
+use crate::jail_args::JailArgs;
 use crate::outcome::Outcome;
 use crate::scan::engine::{EngineOptions, LocalEngine};
 use crate::scan::files::Scanning;
@@ -45,15 +46,8 @@ pub struct ScanArgs {
     /// The engine's program [default: lazaret-engine beside lazaret]
     #[arg(long, env = "LAZARET_ENGINE", value_name = "PATH", hide_env_values = true)]
     pub engine: Option<PathBuf>,
-    /// Steps of the engine's jail to do without where the kernel lacks them, see docs/sandbox.md
-    #[arg(
-        long,
-        env = "LAZARET_JAIL_ALLOW_MISSING",
-        value_name = "STEP",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    pub jail_allow_missing: Vec<String>,
+    #[command(flatten)]
+    pub jail: JailArgs,
     /// Scans at the same time [default: one a core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
@@ -73,11 +67,6 @@ pub struct ScanArgs {
 
 const EXIT_CODES: &str = "Exit codes: 0 all was read and nothing found, 1 something infected was found, 2 nothing infected was found, and \
                           something could not be read to its end; 130 after Ctrl-C.";
-
-/// The names of steps; an empty variable names none.
-pub(super) fn steps(named: &[String]) -> Vec<String> {
-    named.iter().map(|step| step.trim().to_owned()).filter(|step| !step.is_empty()).collect()
-}
 
 /// # Errors
 /// If there is nothing to scan with, or nobody to tell.
@@ -106,7 +95,7 @@ pub async fn run(
         engine: args.engine.clone().filter(|engine| !engine.as_os_str().is_empty()),
         workers,
         scan: Duration::from_secs(args.scan_seconds),
-        allow_missing: steps(&args.jail_allow_missing),
+        allow_missing: args.jail.allow_missing(),
         cache: !args.no_cache,
         rules: args.rules.clone().filter(|rules| !rules.as_os_str().is_empty()),
     };
