@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use lazaret_walker::Kind;
 use lazaret_walker::name::{base_name, escape, join};
+use lazaret_walker::{Fingerprint, Kind};
 
 /// How many members of one name are compared by size before the first of them is taken.
 const CANDIDATES: usize = 64;
@@ -25,8 +25,9 @@ pub(crate) struct Layer {
     /// The walker comes by this layer too: it and all around it are containers that it reads.
     pub(crate) walked: bool,
     pub(crate) bytes: u64,
-    /// How many members of each size the walker comes by here, which libclamav has not entered yet.
-    expected: HashMap<u64, u64>,
+    /// What the walker comes by here, and libclamav has not entered yet: how many members have this content. By content, so that one
+    /// that libclamav enters twice, as it does with office documents, stands in for no other.
+    expected: HashMap<Fingerprint, u64>,
     /// A zip lies in it as it is, so that its members may be taken for this layer's own.
     pub(crate) hides_zip: bool,
     members: Vec<Member>,
@@ -61,18 +62,26 @@ impl Layer {
         Self { kind: String::from_utf8_lossy(kind).into_owned(), ..Self::default() }
     }
 
-    /// The walker comes by members of these sizes.
-    pub(crate) fn expect(&mut self, member_bytes: Vec<u64>) {
-        for bytes in member_bytes.into_iter().filter(|bytes| *bytes > UNSCANNED_BYTES) {
-            *self.expected.entry(bytes).or_default() += 1;
+    /// The walker comes by these members.
+    pub(crate) fn expect(&mut self, members: Vec<Fingerprint>) {
+        for member in members.into_iter().filter(|member| member.bytes > UNSCANNED_BYTES) {
+            *self.expected.entry(member).or_default() += 1;
         }
     }
 
-    /// libclamav entered a part of so many bytes.
-    pub(crate) fn entered(&mut self, bytes: u64) {
-        if let Some(count) = self.expected.get_mut(&bytes) {
-            *count = count.saturating_sub(1);
-        }
+    /// Whether the walker comes by anything here that libclamav has not entered yet.
+    pub(crate) fn awaits(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
+    /// libclamav entered this: whichever member it was, all that have the same bytes were looked at.
+    pub(crate) fn entered(&mut self, content: &Fingerprint) {
+        self.expected.remove(content);
+    }
+
+    /// A part of the layer is left out, which was told: what else may be missing is no news.
+    pub(crate) fn expect_no_more(&mut self) {
+        self.expected.clear();
     }
 
     /// How many members the walker comes by and libclamav did not.
@@ -134,7 +143,7 @@ impl Layer {
         }
         let unread = |member: &Member| {
             let name = member_path(path, &member.name);
-            if member.encrypted || member.name.ends_with(b"/") || member.bytes <= UNSCANNED_BYTES {
+            if member.encrypted || member.bytes <= UNSCANNED_BYTES {
                 None
             } else if !member.visited {
                 Some(format!("{name}: never read"))
@@ -173,4 +182,26 @@ fn member_path(path: &str, name: &[u8]) -> String {
 /// Whether libclamav lists the members of this type, so that the list can be held against what it entered.
 fn is_listed(kind: &str) -> bool {
     ["_ZIP", "_OOXML", "_7Z", "_RAR", "_MSCAB", "_TAR"].iter().any(|part| kind.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(text: &str) -> Fingerprint {
+        Fingerprint::of(&text.as_bytes()).expect("in memory")
+    }
+
+    #[test]
+    fn what_is_entered_twice_stands_in_for_its_own_copies_and_nothing_else() {
+        let mut layer = Layer::new(b"CL_TYPE_OOXML_WORD");
+        layer.expect(["first!", "second", "second", "tiny"].map(content).to_vec());
+        assert_eq!(layer.missed(), 3, "nothing fits in the last");
+        for _ in 0..2 {
+            layer.entered(&content("first!"));
+            assert_eq!(layer.missed(), 2, "as long as the other, and not the same");
+        }
+        layer.entered(&content("second"));
+        assert_eq!((layer.missed(), layer.awaits()), (0, false));
+    }
 }

@@ -5,7 +5,7 @@
 
 use lazaret_engine_protocol::UnscannableReason;
 use lazaret_walker::name::{self, EMBEDDED, escape, is_made_up};
-use lazaret_walker::{Kind, MemberPath, Unread};
+use lazaret_walker::{Fingerprint, Kind, MemberPath, Unread};
 
 use crate::findings::{Findings, Found};
 use crate::layer::{Layer, Listed};
@@ -83,9 +83,6 @@ impl Observation {
             (Some(name), Some(parent)) => parent.visit(name, bytes),
             _ => None,
         };
-        if let Some(parent) = above.last_mut() {
-            parent.entered(bytes);
-        }
         layer.name = match (full_name, name) {
             (Some(full_name), _) => Some(full_name),
             (None, Some(name)) if !is_made_up(name) => Some(name.to_owned()),
@@ -100,7 +97,7 @@ impl Observation {
     /// The walker takes the layer on top for this container; `None` if for none. Whether it must be walked from a copy: libclamav does
     /// not read it, and no walk from the top comes by it.
     pub fn recognise(&mut self, kind: Option<Kind>) -> bool {
-        let parent_is_walked = self.layers.iter().rev().nth(1).is_none_or(|parent| parent.walked);
+        let parent_is_walked = self.parent().is_none_or(|parent| parent.walked);
         let Some(layer) = self.layers.last_mut() else { return false };
         layer.walked = kind.is_some() && parent_is_walked && !layer.normalised;
         let Some(kind) = kind.filter(|kind| !layer.is_read_as(*kind)) else { return false };
@@ -119,10 +116,22 @@ impl Observation {
         }
     }
 
-    /// The walker comes by members of these sizes in the container on top.
-    pub fn expect(&mut self, member_bytes: Vec<u64>) {
+    /// The walker comes by these members in the container on top.
+    pub fn expect(&mut self, members: Vec<Fingerprint>) {
         if let Some(layer) = self.layers.last_mut() {
-            layer.expect(member_bytes);
+            layer.expect(members);
+        }
+    }
+
+    /// Whether the layer on top may be a member that the walker comes by, so that its fingerprint is worth taking.
+    pub fn may_be_expected(&self) -> bool {
+        self.parent().is_some_and(Layer::awaits)
+    }
+
+    /// The layer on top has this content.
+    pub fn entered(&mut self, content: &Fingerprint) {
+        if let Some(parent) = self.parent_mut() {
+            parent.entered(content);
         }
     }
 
@@ -174,12 +183,23 @@ impl Observation {
 
     /// The layer on top is not looked at, and why.
     pub fn refuse(&mut self, why: &str) {
+        if let Some(parent) = self.parent_mut() {
+            parent.expect_no_more(); // no walk heals this: it would only take its time
+        }
         self.gap(UnscannableReason::LimitsExceeded, why, Healing::Never);
     }
 
     /// The layer on top could not be looked over.
     pub fn fail(&mut self, why: &str) {
         self.gap(UnscannableReason::Incomplete, why, Healing::ByWalk);
+    }
+
+    fn parent(&self) -> Option<&Layer> {
+        self.layers.iter().rev().nth(1)
+    }
+
+    fn parent_mut(&mut self) -> Option<&mut Layer> {
+        self.layers.iter_mut().rev().nth(1)
     }
 
     fn gap(&mut self, reason: UnscannableReason, text: &str, healing: Healing) {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use lazaret_walker::{Limits as WalkLimits, MemberPath, Source, check, detect, foreign, has_zip_member};
+use lazaret_walker::{Fingerprint, Limits as WalkLimits, MemberPath, Source, check, detect, foreign, has_zip_member};
 
 use crate::bundle::Bundle;
 use crate::meter::Meter;
@@ -83,6 +83,9 @@ impl Watch<'_> {
     }
 
     fn look_over(&mut self, content: &Region) -> io::Result<()> {
+        if self.observation.may_be_expected() {
+            self.observation.entered(&Fingerprint::of(content)?);
+        }
         let kind = detect(content)?;
         if self.observation.path().ends_with(MANIFEST) {
             let mut manifest = vec![0; usize::try_from(content.len()).unwrap_or(usize::MAX).min(MANIFEST_BYTES)];
@@ -105,7 +108,7 @@ impl Watch<'_> {
         }
         if kind.is_some() {
             let checked = check(content, &self.walk_limits)?;
-            self.observation.expect(checked.member_bytes);
+            self.observation.expect(checked.members);
             if let Some(unread) = checked.defect {
                 self.observation.damaged(&unread);
             }

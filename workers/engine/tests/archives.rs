@@ -121,6 +121,26 @@ async fn a_walk_finds_what_libclamav_cannot_reach() {
     }
 }
 
+/// An office document: libclamav enters some of its members twice.
+fn document(members: Vec<ZipMember>) -> Vec<u8> {
+    let types = ZipMember::new("[Content_Types].xml", archives::STORED, b"<?xml version=\"1.0\"?><Types></Types>");
+    let relations = ZipMember::new("_rels/.rels", archives::STORED, b"<?xml version=\"1.0\"?><Relationships/>");
+    Zip::new([vec![types, relations], members].concat()).write()
+}
+
+#[tokio::test]
+async fn a_member_that_libclamav_enters_twice_stands_in_for_no_other() {
+    let test = TestEngine::start().await;
+    let eicar = eicar();
+    // As long as the other; and libclamav, which can't unpack zstd, lists it as a folder.
+    let read = ZipMember::new("word/document.xml", archives::STORED, &vec![b'x'; eicar.len()]);
+    let unread = ZipMember::new("word/media/", archives::ZSTD, &eicar);
+    assert_eq!(paths(&test.scan(&document(vec![read.clone(), unread])).await), ["word/media/"]);
+    let copies = vec![read.clone(), ZipMember::new("word/copy.xml", archives::ZSTD, &vec![b'x'; eicar.len()])];
+    assert_eq!(test.scan(&document(copies)).await, ScanVerdict::Clean);
+    assert_eq!(test.scan(&document(vec![read])).await, ScanVerdict::Clean);
+}
+
 #[tokio::test]
 async fn hostile_names_arrive_escaped_and_bounded() {
     let test = TestEngine::start().await;

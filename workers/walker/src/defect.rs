@@ -5,22 +5,21 @@
 
 use std::io;
 
+use crate::fingerprint::{Fingerprint, Printer};
 use crate::limits::{Budget, Limits};
 use crate::name::MemberPath;
 use crate::source::Source;
 use crate::unread::{Fault, Unread};
 use crate::walk::{Content, Member, Stop, Visitor, WalkError, walk};
 
-const BUFFER_BYTES: usize = 64 << 10;
-
 /// What a look over one container came by.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// The first thing that is wrong with it; none if it is whole, or no container.
     pub defect: Option<Unread>,
-    /// Bytes of each member that a walk would hand over, in its order, as far as it got. Another reader of the same bytes that does
-    /// not come by as many, or not by these, has left something out.
-    pub member_bytes: Vec<u64>,
+    /// Each member that a walk would hand over, in its order, as far as it got. Another reader of the same bytes that does not come
+    /// by all of these has left something out.
+    pub members: Vec<Fingerprint>,
 }
 
 /// Looks over a container, without regard to what is in its members.
@@ -32,11 +31,11 @@ pub struct Checked {
 /// # Errors
 /// If the source fails.
 pub fn check(content: &dyn Source, limits: &Limits) -> io::Result<Checked> {
-    let mut check = Check { buffer: vec![0; BUFFER_BYTES], checked: Checked::default() };
+    let mut check = Check::default();
     let budget = Budget::new(*limits, content.len());
-    match walk(content, &MemberPath::root(), &budget, &mut check) {
-        Ok(_) | Err(WalkError::Stopped) => Ok(check.checked),
-        Err(WalkError::Source(error)) => Err(error),
+    match (walk(content, &MemberPath::root(), &budget, &mut check), check.failure) {
+        (_, Some(error)) | (Err(WalkError::Source(error)), _) => Err(error),
+        (Ok(_) | Err(WalkError::Stopped), None) => Ok(check.checked),
     }
 }
 
@@ -48,25 +47,25 @@ pub fn defect(content: &dyn Source, limits: &Limits) -> io::Result<Option<Unread
     Ok(check(content, limits)?.defect)
 }
 
+#[derive(Default)]
 struct Check {
-    buffer: Vec<u8>,
+    printer: Printer,
     checked: Checked,
+    /// Of the source.
+    failure: Option<io::Error>,
 }
 
 impl Visitor for Check {
     fn member(&mut self, member: Member<'_, '_>, _: &Budget) -> Result<(), Stop> {
-        let bytes = match member.content {
-            Content::Stored(section) => section.len(),
-            Content::Packed(content) => {
-                let mut bytes = 0;
-                // An error of the source ends the walk by itself.
-                while let Ok(count @ 1..) = content.read(&mut self.buffer) {
-                    bytes += count as u64;
-                }
-                bytes
-            }
+        let fingerprint = match member.content {
+            Content::Stored(section) => self.printer.source(&section).map_err(|error| {
+                self.failure = Some(error);
+                Stop
+            })?,
+            // An error of the source ends the walk by itself.
+            Content::Packed(content) => self.printer.stream(content),
         };
-        self.checked.member_bytes.push(bytes);
+        self.checked.members.push(fingerprint);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //!
 //! * [`kind`]: which container, by its first bytes, or by a zip's last.
 //! * [`defect`]: whether one container is whole. For those that libclamav reads itself, but not to the end without saying so.
+//! * [`fingerprint`]: by which another reader's members are held against these.
 //! * [`foreign`]: what neither libclamav nor this crate can read.
 //! * [`walk`]: hands over every member. For those that libclamav can't read, or not wholly.
 //! * [`limits`]: how much is read at most, over all containers within one another.
@@ -19,6 +20,7 @@
 mod ar;
 mod cursor;
 pub mod defect;
+pub mod fingerprint;
 pub mod foreign;
 pub mod kind;
 pub mod limits;
@@ -31,6 +33,7 @@ pub mod walk;
 mod zip;
 
 pub use defect::{Checked, check, defect};
+pub use fingerprint::Fingerprint;
 pub use foreign::foreign;
 pub use kind::{Kind, detect};
 pub use limits::{Budget, Limits};
