@@ -105,7 +105,7 @@ fuzz: ## the fuzz targets, FUZZ_SECONDS each
 		cargo install --locked --force cargo-fuzz --version $(CARGO_FUZZ_VERSION) --root $(LOCAL)/cargo-fuzz
 	fi
 	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --bin seeds -- fuzz/corpus/walk
-	for target in frames walk names; do
+	for target in frames bundle walk names; do
 		mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target
 		RUSTUP_TOOLCHAIN=nightly "$$fuzzer" fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1
