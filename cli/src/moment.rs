@@ -32,6 +32,24 @@ pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, BadMoment> {
     text.parse().map_err(|_| bad())
 }
 
+/// A text that is no length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an age: write one like 7d, 12h or 30m, or 0")]
+pub struct BadAge(pub String);
+
+/// Reads an age in seconds, spelled as for [`parse`], or `0`.
+///
+/// # Errors
+/// If it is neither, or longer than can be counted.
+pub fn parse_age(text: &str) -> Result<u64, BadAge> {
+    let trimmed = text.trim();
+    if trimmed == "0" {
+        return Ok(0);
+    }
+    let seconds = age(trimmed).flatten().and_then(|age| u64::try_from(age.as_secs()).ok());
+    seconds.ok_or_else(|| BadAge(text.to_owned()))
+}
+
 /// `None` if this is not spelled as an age, `Some(None)` if it is one that can't be counted.
 fn age(text: &str) -> Option<Option<SignedDuration>> {
     let unit = text.chars().last()?;
@@ -73,6 +91,17 @@ mod tests {
             ("0s", "2026-11-08T10:20:30Z"),
         ] {
             assert_eq!(parsed(text).as_deref(), Ok(moment), "{text}");
+        }
+    }
+
+    #[test]
+    fn ages_are_read_in_seconds_and_need_their_unit() {
+        for (text, seconds) in [("7d", 604_800), ("12h", 43_200), ("30m", 1_800), ("0", 0), (" 0d ", 0)] {
+            assert_eq!(parse_age(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "7", "-7d", "7 d", "2026-01-31", "99999999999999999w", "never"] {
+            let error = parse_age(text).expect_err(text).to_string();
+            assert!(error.contains(&format!("`{text}`")) && error.contains("7d"), "{error}");
         }
     }
 

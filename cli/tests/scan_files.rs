@@ -110,6 +110,39 @@ fn the_code_is_clamscans() {
 }
 
 #[test]
+fn definitions_that_are_too_old_find_what_they_know_and_call_nothing_clean() {
+    let lab = Lab::new();
+    lab.put("bad.com", &eicar());
+    lab.put("locked.zip", &encrypted_zip(&[("a", b"b")]));
+    lab.put("plain", b"plain");
+    lab.put("plain too", b"plain"); // nor is an answer remembered
+    lab.age_definitions(Duration::from_secs(8 * 24 * 3600));
+    let essences = |run: &lab::Run| run.lines().iter().map(essence).collect::<Vec<_>>();
+    let infected = json!(["goods/bad.com", "Infected", null, found(&[""])]);
+    let none: Vec<Value> = Vec::new();
+
+    let run = lab.scan(&["goods", "--json", "--workers", "1"]);
+    let stale = |path: &str| json!([path, "Error", "stale definitions", none]);
+    let expected = [infected.clone(), stale("goods/locked.zip"), stale("goods/plain too"), stale("goods/plain")];
+    assert_eq!(essences(&run), expected, "{}", run.err);
+    assert_eq!(run.code, Some(1));
+    assert!(run.err.contains("8 days old, 7 days are allowed"), "{}", run.err);
+    let run = lab.scan(&["goods/plain"]);
+    assert_eq!((run.code, run.out.contains("Error stale definitions")), (Some(2), true), "{}", run.out);
+
+    for allowed in ["0", "9d"] {
+        let run = lab.scan(&["goods", "--json", "--definitions-max-age", allowed]);
+        let clean = |path: &str| json!([path, "Clean", null, none]);
+        let encrypted = json!(["goods/locked.zip", "Unscannable", "encrypted", none]);
+        let expected = [infected.clone(), encrypted, clean("goods/plain too"), clean("goods/plain")];
+        assert_eq!(essences(&run), expected, "{allowed}: {}", run.err);
+        assert!(!run.err.contains("days old"), "{}", run.err);
+    }
+    let run = lab.scan(&["goods", "--definitions-max-age", "a week"]);
+    assert!(run.code == Some(2) && run.err.contains("`a week`"), "{}", run.err);
+}
+
+#[test]
 fn text_names_the_threat_and_its_member_and_infected_shows_nothing_else() {
     let lab = Lab::new();
     lab.put("a.zip", &zip(&[("in/side.com", &eicar())]));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use lazaret_agent::definitions::age::MaxAge;
 use lazaret_agent::spool::Spool;
 use lazaret_aws::ObjectStore;
 use lazaret_aws::sdk::Sdk;
@@ -15,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::console::Console;
 use crate::jail_args::JailArgs;
+use crate::moment::{self, BadAge};
 use crate::outcome::Outcome;
 use crate::scan::engine::{EngineOptions, LocalEngine};
 use crate::scan::files::Scanning;
@@ -40,6 +42,9 @@ pub struct ScanArgs {
     /// The directory with the definitions [default: /var/lib/clamav, if it has any]
     #[arg(long, env = "LAZARET_DEFINITIONS_DIR", value_name = "DIR", hide_env_values = true)]
     pub definitions: Option<PathBuf>,
+    /// Under definitions that are older, like 7d or 12h, nothing is called clean; 0 does not look at their age
+    #[arg(long, value_name = "AGE", default_value = "7d", value_parser = max_age)]
+    pub definitions_max_age: MaxAge,
     /// Your own YARA rules, for a second engine: lazaret-yara beside lazaret-engine
     #[arg(long, env = "LAZARET_RULES_DIR", value_name = "DIR", hide_env_values = true)]
     pub rules: Option<PathBuf>,
@@ -68,6 +73,10 @@ pub struct ScanArgs {
 const EXIT_CODES: &str = "Exit codes: 0 all was read and nothing found, 1 something infected was found, 2 nothing infected was found, and \
                           something could not be read to its end; 130 after Ctrl-C.";
 
+fn max_age(text: &str) -> Result<MaxAge, BadAge> {
+    moment::parse_age(text).map(MaxAge::seconds)
+}
+
 /// # Errors
 /// If there is nothing to scan with, or nobody to tell.
 pub async fn run(
@@ -92,6 +101,7 @@ pub async fn run(
     let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let options = EngineOptions {
         definitions: args.definitions.clone(),
+        max_age: args.definitions_max_age,
         engine: args.engine.clone().filter(|engine| !engine.as_os_str().is_empty()),
         workers,
         scan: Duration::from_secs(args.scan_seconds),

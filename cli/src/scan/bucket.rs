@@ -156,7 +156,10 @@ fn incomplete(scope: &BucketScope, crawled: &Result<CrawlResult, CrawlError>) ->
 
 #[cfg(test)]
 mod tests {
+    use jiff::{SignedDuration, Timestamp};
     use lazaret_agent::Scanner;
+    use lazaret_agent::definitions::AgedScanner;
+    use lazaret_agent::definitions::age::{DEFAULT_MAX_AGE_SECONDS, MaxAge};
     use lazaret_agent::spool::Spool;
     use lazaret_aws::fake::{FailingStore, FakeObject, FakeStore};
 
@@ -171,7 +174,7 @@ mod tests {
         out: String,
     }
 
-    async fn scan(store: impl ObjectStore + 'static, place: &str, scanner: WordScanner) -> Run {
+    async fn scan(store: impl ObjectStore + 'static, place: &str, scanner: impl Scanner + 'static) -> Run {
         let lab = Lab::new();
         let mut console = lab.console();
         let mut screen = Screen::new(&mut console, Format { json: true, infected_only: false });
@@ -213,6 +216,24 @@ mod tests {
         for operation in ["put", "put_tags", "copy", "delete", "delete_keys", "tags", "tags_at"] {
             assert_eq!(store.calls(operation), 0, "{operation}");
         }
+    }
+
+    #[tokio::test]
+    async fn definitions_that_are_too_old_call_no_object_clean() {
+        let store = FakeStore::new().with_bucket("goods");
+        for (key, text) in [("a", "plain"), ("bad", "a virus"), ("zip", "encrypted")] {
+            store.insert("goods", key, text.to_owned());
+        }
+        let week = MaxAge::seconds(DEFAULT_MAX_AGE_SECONDS);
+        let nine_days_ago = Timestamp::now() - SignedDuration::from_hours(9 * 24);
+        let run = scan(store, "goods", AgedScanner::new(WordScanner::default(), week, Some(nine_days_ago))).await;
+        run.result.as_ref().expect("scanned");
+        for key in ["a", "zip"] {
+            let line = line(&run, &format!("s3://goods/{key}"));
+            assert_eq!((&line["result"], &line["reason"]), (&"Error".into(), &"stale definitions".into()), "{key}");
+        }
+        assert_eq!(line(&run, "s3://goods/bad")["result"], "Infected");
+        assert_eq!((run.tally.clean, run.tally.outcome().code()), (0, 1));
     }
 
     #[tokio::test]

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jiff::Timestamp;
 use lazaret_agent::config::{EngineSettings, RulesSettings};
+use lazaret_agent::definitions::AgedScanner;
+use lazaret_agent::definitions::age::MaxAge;
+use lazaret_agent::definitions::aged::newest_change;
 use lazaret_agent::engine::EngineScanner;
 use lazaret_agent::rules::{self, Rules};
 use lazaret_agent::{Layers, Scanner};
@@ -30,13 +32,13 @@ const END: Duration = Duration::from_secs(2);
 /// A process that was told to end is gone within a tick or two; until then it may make new files.
 const REMOVALS: u32 = 50;
 const BETWEEN_REMOVALS: Duration = Duration::from_millis(20);
-/// Definitions that are older are worth a warning: what spread this week is not in them.
-const OLD_SECONDS: u64 = 7 * 24 * 3600;
 
 /// What is needed to start one.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
     pub definitions: Option<PathBuf>,
+    /// Under older ones nothing is called clean.
+    pub max_age: MaxAge,
     pub engine: Option<PathBuf>,
     pub workers: usize,
     /// A scan that takes longer is killed.
@@ -51,7 +53,7 @@ pub struct EngineOptions {
 
 /// An engine that is ready. [`Self::end`] leaves nothing of it; dropped, it is killed.
 pub struct LocalEngine {
-    engine: Arc<EngineScanner>,
+    engine: Arc<AgedScanner<EngineScanner>>,
     layers: Layers,
     scratch: Scratch,
 }
@@ -66,8 +68,9 @@ impl LocalEngine {
             ..EngineSettings::new(find_engine(options.engine)?, options.scan)
         };
         let scratch = Scratch::new().context("a scratch directory")?;
+        let changed_at = newest_change(&definitions);
         let engine = EngineScanner::start(&settings, &definitions, scratch.path(), options.workers).await?;
-        let engine = Arc::new(engine);
+        let engine = Arc::new(AgedScanner::new(engine, options.max_age, changed_at));
         let rules = start_rules(options.rules, &settings, scratch.path(), options.workers).await?;
         let cache_entries = if options.cache { CACHE_ENTRIES } else { 0 };
         let layers = Layers::over(engine.clone(), rules, cache_entries, settings.digest());
@@ -83,16 +86,17 @@ impl LocalEngine {
         self.scratch.path()
     }
 
-    /// What a person should know of the definitions before he trusts them.
+    /// What a person should know of the definitions before he waits for anything.
     pub fn warning(&self) -> Option<String> {
-        let age = self.engine.definitions()?.age_seconds(Timestamp::now())?;
-        (age > OLD_SECONDS).then(|| {
-            format!("warning: the definitions are {} days old; `freshclam` fetches new ones", age / (24 * 3600))
-        })
+        let why = self.engine.stale()?;
+        Some(format!(
+            "warning: nothing will be called clean: of the definitions, {why}; `freshclam` fetches new ones, --definitions-max-age allows \
+             these"
+        ))
     }
 
     pub async fn end(self) {
-        self.engine.shutdown(END).await;
+        self.engine.engine().shutdown(END).await;
         self.layers.shutdown(END).await;
     }
 }
@@ -201,6 +205,7 @@ mod tests {
     async fn an_engine_that_is_not_there_is_named() {
         let options = EngineOptions {
             definitions: Some("/".into()),
+            max_age: MaxAge::seconds(0),
             engine: Some("/nonexistent/engine".into()),
             workers: 1,
             scan: Duration::from_secs(1),

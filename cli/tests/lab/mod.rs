@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -72,6 +73,14 @@ impl Lab {
         let path = self.place("goods").join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         std::fs::write(path, content).expect("written");
+    }
+
+    /// Makes the definitions look as if they had last changed so long ago.
+    pub fn age_definitions(&self, age: Duration) {
+        for entry in std::fs::read_dir(self.place("definitions")).expect("readable") {
+            let file = std::fs::File::options().append(true).open(entry.expect("an entry").path()).expect("ours");
+            file.set_modified(SystemTime::now() - age).expect("ours");
+        }
     }
 
     /// `lazaret scan`, in the lab's directory, with its definitions.

@@ -9,13 +9,10 @@ use lazaret_engine_protocol::Limits;
 use lazaret_model::JobId;
 use sha2::{Digest, Sha256};
 
-use crate::definitions::age::MaxAge;
+use crate::definitions::age::{DEFAULT_MAX_AGE_SECONDS, MaxAge};
 
 /// Between two looks for new definitions. ClamAV publishes a few times a day; a look is one small GET.
 const POLL_SECONDS: u64 = 300;
-
-/// Definitions that are older prove nothing. A week: a mirror that stopped is noticed, a long weekend is none.
-const MAX_AGE_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Verdicts that are remembered: 20 MB. A packet has 1,000 objects, and copies tend to lie near each other.
 const VERDICT_CACHE_ENTRIES: usize = 100_000;
@@ -170,7 +167,12 @@ impl Environment {
             definitions: DefinitionsSettings {
                 source: definitions_source(&text)?,
                 poll: Duration::from_secs(number_or(&text, "LAZARET_DEFINITIONS_POLL_SECONDS", POLL_SECONDS, 1)?),
-                max_age: MaxAge::seconds(number_or(&text, "LAZARET_DEFINITIONS_MAX_AGE_SECONDS", MAX_AGE_SECONDS, 0)?),
+                max_age: MaxAge::seconds(number_or(
+                    &text,
+                    "LAZARET_DEFINITIONS_MAX_AGE_SECONDS",
+                    DEFAULT_MAX_AGE_SECONDS,
+                    0,
+                )?),
             },
             verdict_cache_entries: number_or(&text, "LAZARET_VERDICT_CACHE_ENTRIES", VERDICT_CACHE_ENTRIES, 0)?,
             queue_url: text("LAZARET_QUEUE_URL")?,

@@ -89,17 +89,20 @@ pub(crate) fn check_bounds(files: &[DefinitionsFile]) -> Result<(), DefinitionsE
     Ok(())
 }
 
+/// Whether a file of this name is part of a set: one that libclamav loads.
+pub fn is_definitions(path: &Path) -> bool {
+    let is_hidden = path.file_name().unwrap_or_default().as_encoded_bytes().starts_with(b".");
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !is_hidden && extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
+}
+
 fn definitions_in(directory: &Path) -> Result<Vec<(String, PathBuf)>, DefinitionsError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(DefinitionsError::file(directory))? {
         let path = entry.map_err(DefinitionsError::file(directory))?.path();
-        let known = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // a link to a file is one: freshclam's folder may be put together of links
-        if known && !name.starts_with('.') && fs::metadata(&path).map_err(DefinitionsError::file(&path))?.is_file() {
+        if is_definitions(&path) && fs::metadata(&path).map_err(DefinitionsError::file(&path))?.is_file() {
             found.push((name, path));
         }
     }

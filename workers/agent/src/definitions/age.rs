@@ -6,6 +6,11 @@ use jiff::Timestamp;
 use lazaret_model::verdict::ErrorReason;
 use lazaret_model::{DefinitionsStamp, Verdict};
 
+use crate::scan::Scanned;
+
+/// Definitions that are older prove nothing, unless set otherwise. A week: a mirror that stopped is noticed, a long weekend is none.
+pub const DEFAULT_MAX_AGE_SECONDS: u64 = 7 * 24 * 3600;
+
 /// The oldest that definitions may be. ClamAV publishes daily; what is a week old misses what spread this week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxAge(Option<Duration>);
@@ -14,6 +19,19 @@ impl MaxAge {
     /// Zero does not check.
     pub fn seconds(seconds: u64) -> Self {
         Self((seconds > 0).then(|| Duration::from_secs(seconds)))
+    }
+
+    /// What a scan under these definitions comes to.
+    pub fn review(self, stamp: &DefinitionsStamp, scanned: Scanned) -> Scanned {
+        match self.stale(stamp, Timestamp::now()) {
+            None => scanned,
+            Some(why) => Scanned { verdict: under_stale(scanned.verdict, why), ..scanned },
+        }
+    }
+
+    /// The definitions, unless they are too old.
+    pub fn usable(self, stamp: DefinitionsStamp) -> Option<DefinitionsStamp> {
+        self.stale(&stamp, Timestamp::now()).is_none().then_some(stamp)
     }
 
     /// Why these definitions prove nothing at `now`, if so. An age that nobody knows is too old.

@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lazaret_aws::{Backoff, ObjectStore};
 use lazaret_definitions::DefinitionsError;
-use lazaret_model::{DefinitionsPointer, DefinitionsStamp};
+use lazaret_model::DefinitionsPointer;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use super::aged::{dated, newest_change};
 use super::load::{Fetched, LoadError, Loaded, Loader};
 use super::scanner::DefinitionsScanner;
 
@@ -155,26 +156,13 @@ pub async fn fixed(
     scanner: &DefinitionsScanner,
 ) -> Result<(), LoadError> {
     let changed_at = newest_change(directory);
-    let name = |said: Option<DefinitionsStamp>| {
-        let said = said.unwrap_or(DefinitionsStamp { version: "unknown".to_owned(), built_at: None });
-        DefinitionsStamp { built_at: said.built_at.or(changed_at), ..said }
-    };
-    let loaded = Loaded::load(loader, directory, scratch_dir, name).await?;
+    let loaded = Loaded::load(loader, directory, scratch_dir, |said| dated(said, changed_at)).await?;
     info!(
         definitions.version = loaded.stamp.version,
         "Definitions are in force; this directory is not looked at again"
     );
     scanner.switch(Arc::new(loaded));
     Ok(())
-}
-
-/// When the newest file was changed; never in the future.
-fn newest_change(directory: &Path) -> Option<Timestamp> {
-    let entries = std::fs::read_dir(directory).ok()?;
-    let changes =
-        entries.filter_map(|entry| std::fs::metadata(entry.ok()?.path()).ok()).filter(|found| found.is_file());
-    let newest = changes.filter_map(|found| Timestamp::try_from(found.modified().ok()?).ok()).max()?;
-    Some(newest.min(Timestamp::now()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::scan::{Content, EngineGone, Scanned, Scanner, Seen};
 
-use super::age::{MaxAge, refused, under_stale};
+use super::age::{MaxAge, refused};
 use super::load::Loaded;
 
 /// Hands each scan to the set that is in force when it begins. Without one, or where it is too old, nothing is called clean.
@@ -67,14 +67,6 @@ impl DefinitionsScanner {
             last.end().await;
         }
     }
-
-    /// As it is said where the set has become too old.
-    fn review(&self, loaded: &Loaded, scanned: Scanned) -> Scanned {
-        match self.max_age.stale(&loaded.stamp, Timestamp::now()) {
-            None => scanned,
-            Some(why) => Scanned { verdict: under_stale(scanned.verdict, why), ..scanned },
-        }
-    }
 }
 
 /// What is said without any set.
@@ -87,7 +79,7 @@ impl Scanner for DefinitionsScanner {
     async fn scan(&self, content: Content) -> Result<Scanned, EngineGone> {
         match self.begin() {
             Err(why) => Ok(without_any(why)),
-            Ok((loaded, _running)) => Ok(self.review(&loaded, loaded.scan(content).await?)),
+            Ok((loaded, _running)) => Ok(self.max_age.review(&loaded.stamp, loaded.scan(content).await?)),
         }
     }
 
@@ -96,14 +88,13 @@ impl Scanner for DefinitionsScanner {
             Err(why) => Ok((without_any(why), None)),
             Ok((loaded, _running)) => {
                 let (scanned, seen) = loaded.scan_showing_members(content).await?;
-                Ok((self.review(&loaded, scanned), seen))
+                Ok((self.max_age.review(&loaded.stamp, scanned), seen))
             }
         }
     }
 
     fn definitions(&self) -> Option<DefinitionsStamp> {
-        let stamp = self.in_force()?.stamp.clone();
-        self.max_age.stale(&stamp, Timestamp::now()).is_none().then_some(stamp)
+        self.max_age.usable(self.in_force()?.stamp.clone())
     }
 
     fn without_engine(&self) -> Option<Verdict> {
