@@ -626,6 +626,21 @@ class CopiesHaveTheirOwnETag(PatchTest, unittest.TestCase):
         self.assertEqual(s3.head_object(Bucket=bucket, Key="c")["ETag"], sealed)
 
 
+class CopiesHaveConditions(PatchTest, unittest.TestCase):
+    """object_copies"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        s3, bucket = cloud.client("s3"), cloud.bucket("Enabled")
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+        copy = {"Bucket": bucket, "Key": "b", "CopySource": {"Bucket": bucket, "Key": "a"}}
+        self.assertEqual(error_code(s3.copy_object, **copy, IfMatch='"0123"'), "NoSuchKey")
+        self.assertEqual(error_code(s3.copy_object, **copy, IfNoneMatch="*"), "none")
+        self.assertEqual(error_code(s3.copy_object, **copy, IfNoneMatch="*"), "PreconditionFailed")
+        there = s3.put_object(Bucket=bucket, Key="b", Body=b"2")["ETag"]
+        self.assertEqual(error_code(s3.copy_object, **copy, IfMatch='"0123"'), "PreconditionFailed")
+        self.assertEqual(error_code(s3.copy_object, **copy, IfMatch=there), "none")
+
+
 class RetentionOfCopiesAndUploads(PatchTest, unittest.TestCase):
     """object_copies"""
 

@@ -408,6 +408,20 @@ class Objects(unittest.TestCase):
         self.assertEqual(error_code(self.s3.put_object, **put, IfMatch='"0123"'), "PreconditionFailed")
         self.assertEqual(error_code(self.s3.put_object, **put, IfMatch=tag), "none")
 
+    def test_completions_of_uploads_are_conditional(self) -> None:
+        target = {"Bucket": self.bucket, "Key": "upload"}
+
+        def complete(**condition: str) -> str:
+            upload = {**target, "UploadId": self.s3.create_multipart_upload(**target)["UploadId"]}
+            part = {"PartNumber": 1, "ETag": self.s3.upload_part(**upload, PartNumber=1, Body=b"1")["ETag"]}
+            return error_code(
+                self.s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": [part]}, **condition
+            )
+
+        self.assertEqual([complete(IfNoneMatch="*") for _ in range(2)], ["none", "PreconditionFailed"])
+        self.assertEqual(complete(IfMatch='"0123"'), "PreconditionFailed")
+        self.assertEqual(complete(IfMatch=self.s3.head_object(**target)["ETag"]), "none")
+
     def test_a_bucket_of_another_account_denies_access(self) -> None:
         bucket = unique()
         other = patched().client("s3", "222222222222")

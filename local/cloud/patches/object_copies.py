@@ -1,9 +1,12 @@
 """A copy is an object of its own.
 
-Stock: an archived object can be copied. A copy of a multipart upload has the ETag of its source. Neither copies nor
-multipart uploads get the default retention of a bucket with Object Lock.
-AWS: InvalidObjectState; the ETag is that of one part, and no MD5 at all with a KMS key; retention is for every object.
-Here: a promotion that found source and copy the same by their ETags would fail on AWS; the quarantine holds copies.
+Stock: an archived object can be copied. A copy of a multipart upload has the ETag of its source. If-Match and
+If-None-Match of CopyObject, which are about its target, are ignored. Neither copies nor multipart uploads get the default
+retention of a bucket with Object Lock.
+AWS: InvalidObjectState; the ETag is that of one part, and no MD5 at all with a KMS key; the conditions hold; retention is
+for every object.
+Here: a promotion that found source and copy the same by their ETags would fail on AWS, and one that is late must not
+write over a newer object; the quarantine holds copies.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ _ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 def apply() -> None:
     _archived_sources_are_refused()
     _copies_have_their_own_etag()
+    _targets_have_conditions()
     _default_retention()
 
 
@@ -74,6 +78,16 @@ def _copies_have_their_own_etag() -> None:
 
     s3._copy_object, s3._record_object_version = copy_object, record_object_version
     s3._fire_s3_event_async = fire_s3_event_async
+
+
+def _targets_have_conditions() -> None:
+    stock = s3._copy_object
+
+    def copy_object(bucket: str, key: str, headers: dict) -> tuple:
+        objects = (s3._ensure_bucket(bucket) or {}).get("objects", {})
+        return s3._check_put_preconditions(headers, objects.get(key)) or stock(bucket, key, headers)
+
+    s3._copy_object = copy_object
 
 
 def _default_retention() -> None:
