@@ -82,10 +82,10 @@ impl Assembly {
     ///
     /// # Errors
     /// If what the settings name can't be fetched or used.
-    pub async fn start(settings: &Environment, store: Arc<dyn ObjectStore>) -> Result<Self, AssembleError> {
-        let Environment { agent, engine, definitions, .. } = settings;
+    pub async fn start(environment: &Environment, store: Arc<dyn ObjectStore>) -> Result<Self, AssembleError> {
+        let Environment { settings: agent, engine, rules, definitions, .. } = environment;
         let bucket = Some((store.as_ref(), agent.results_bucket.as_str()));
-        let rules = rules::start(&settings.rules, engine, bucket, &agent.scratch_dir, agent.scan_workers).await?;
+        let rules = rules::start(rules, engine, bucket, &agent.scratch_dir, agent.scan_workers).await?;
         let in_force = Arc::new(DefinitionsScanner::new(definitions.max_age));
         let loader = EngineLoader {
             settings: engine.clone(),
@@ -95,7 +95,7 @@ impl Assembly {
         let place =
             Place { store, results_bucket: agent.results_bucket.clone(), scratch_dir: agent.scratch_dir.clone() };
         let upkeep = definitions::start(definitions.clone(), loader, place, Arc::clone(&in_force)).await?;
-        let layers = Layers::over(in_force.clone(), rules, settings.verdict_cache_entries, engine.digest());
+        let layers = Layers::over(in_force.clone(), rules, environment.verdict_cache_entries, engine.digest());
         let counted = Arc::new(Counted::new(layers.scanner()));
         Ok(Self { in_force, upkeep, layers, counted })
     }

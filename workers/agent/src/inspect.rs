@@ -1,4 +1,4 @@
-//! From a packet to its rows: fetch, scan, decide, for many objects at once and within bounds.
+//! From objects to their rows: fetch, scan, decide, for many at once and within bounds.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use crate::spool::{Room, Spool};
 
 /// Objects in hand for each scan worker. A small object takes 3 ms to scan and 20 to 50 ms to fetch, so that a worker
 /// stays busy if about sixteen are on their way.
-const OBJECTS_PER_WORKER: usize = 16;
+pub const OBJECTS_PER_WORKER: usize = 16;
 
-/// Why a packet has no rows.
+/// Why there are no rows.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     #[error(transparent)]
     Engine(#[from] EngineGone),
-    /// The agent is stopping, and not an object of the packet was begun.
+    /// The agent is stopping, and nothing was begun: not an object of the packet, not the object of the event.
     #[error("the agent is stopping")]
     Stopping,
     /// A fault of ours. No row is made up for it.
@@ -33,7 +33,7 @@ pub enum InspectError {
     Ended(#[from] tokio::task::JoinError),
 }
 
-/// Inspects the packets of one agent.
+/// Inspects the objects of one agent.
 pub struct Inspector {
     pub store: Arc<dyn ObjectStore>,
     pub scanner: Arc<dyn Scanner>,
@@ -83,20 +83,19 @@ impl Inspector {
         let mut rows: Vec<Option<ResultRow>> = packet.objects.iter().map(|_| None).collect();
         let mut begun = JoinSet::new(); // dropped, it aborts what it holds: no object outlives its packet
         for (index, object) in packet.objects.iter().enumerate() {
-            let policies = self.policies.current();
-            let policy = policies.of(&object.bucket);
-            let verdict = policy.verdict_before_fetch(object).or_else(|| self.scanner.without_engine());
-            if let Some(verdict) = verdict {
-                rows[index] = Some(self.decide(policy).row(object, object.clone(), verdict, Basis::default()));
+            if let Some(row) = self.decided_before_fetch(object) {
+                rows[index] = Some(row);
                 continue;
             }
-            let place = Arc::clone(&self.bounds.objects).acquire_owned().await.expect("never closed");
-            let room = self.spool.room(object.size).await;
-            let span = info_span!("object", object.bucket = %object.bucket, object.key = %object.key.escape_debug());
+            let taken = self.take_in_hand(object).await;
             let (this, object) = (Arc::clone(self), object.clone());
-            begun.spawn(
-                async move { this.inspect(&object, place, room).await.map(|row| (index, row)) }.instrument(span),
-            );
+            let span = info_span!("object", object.bucket = %object.bucket, object.key = %object.key.escape_debug());
+            let inspected = async move {
+                let row = this.inspect(&object, taken).await?;
+                log(&row);
+                Ok::<_, EngineGone>((index, row))
+            };
+            begun.spawn(inspected.instrument(span));
             while let Some(done) = begun.try_join_next() {
                 let (index, row) = done??;
                 rows[index] = Some(row);
@@ -110,13 +109,38 @@ impl Inspector {
         Ok(rows.into_iter().map(|row| row.expect("every object was either decided or joined")).collect())
     }
 
-    /// Fetch, scan, decide.
-    async fn inspect(
+    /// The row of one object, within the same bounds. `stopping` ends the wait for a place, and nothing after it.
+    pub async fn inspect_one(
         &self,
-        asked: &ObjectRef,
-        _place: OwnedSemaphorePermit,
-        _room: Room,
-    ) -> Result<ResultRow, EngineGone> {
+        object: &ObjectRef,
+        stopping: &CancellationToken,
+    ) -> Result<ResultRow, InspectError> {
+        if let Some(row) = self.decided_before_fetch(object) {
+            return Ok(row);
+        }
+        let taken = tokio::select! {
+            biased;
+            () = stopping.cancelled() => return Err(InspectError::Stopping),
+            taken = self.take_in_hand(object) => taken,
+        };
+        Ok(self.inspect(object, taken).await?)
+    }
+
+    fn decided_before_fetch(&self, object: &ObjectRef) -> Option<ResultRow> {
+        let policies = self.policies.current();
+        let policy = policies.of(&object.bucket);
+        let verdict = policy.verdict_before_fetch(object).or_else(|| self.scanner.without_engine())?;
+        Some(self.decide(policy).row(object, object.clone(), verdict, Basis::default()))
+    }
+
+    /// First a place among the objects, then room for its bytes: whoever waits for room holds a place, and comes in turn.
+    async fn take_in_hand(&self, object: &ObjectRef) -> Taken {
+        let place = Arc::clone(&self.bounds.objects).acquire_owned().await.expect("never closed");
+        Taken { _place: place, _room: self.spool.room(object.size).await }
+    }
+
+    /// Fetch, scan, decide.
+    async fn inspect(&self, asked: &ObjectRef, _taken: Taken) -> Result<ResultRow, EngineGone> {
         let begun = Instant::now();
         let fetched = fetch(self.store.as_ref(), &self.spool, asked).await;
         let (read, verdict) = match fetched {
@@ -131,19 +155,28 @@ impl Inspector {
             Err(NotFetched::Gone(reason)) => (asked.clone(), Err(reason)),
         };
         let policies = self.policies.current();
-        let decide = self.decide(policies.of(&asked.bucket));
+        let policy = policies.of(&asked.bucket);
+        let decide = self.decide(policy);
         let mut row = match verdict {
-            Ok((verdict, basis)) => decide.row(asked, read, verdict, basis),
+            Ok((verdict, basis)) => {
+                let verdict = self.policies.review(policy, basis.sha256.as_ref(), verdict).await;
+                decide.row(asked, read, verdict, basis)
+            }
             Err(gone) => decide.row_of_gone(asked, gone).await,
         };
         row.evidence.milliseconds = Some(begun.elapsed().as_millis() as u64);
-        log(&row);
         Ok(row)
     }
 
     fn decide<'a>(&'a self, policy: &'a lazaret_model::Policy) -> Decide<'a> {
         Decide { store: self.store.as_ref(), policy, quarantine_bucket: self.quarantine_bucket.as_deref() }
     }
+}
+
+/// What an object holds while it is fetched and scanned.
+struct Taken {
+    _place: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 /// The clean are many and tell nothing: a line for each of a billion objects costs more than their scan.

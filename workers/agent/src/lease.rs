@@ -1,4 +1,4 @@
-//! The message of a packet, held while the packet is worked on.
+//! A message, held while what it asks for is worked on.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,26 +35,28 @@ impl Lease {
                 Ok(()) => {}
                 Err(error) if error.retryable => warn!(%error, "The message could not be kept; trying again"),
                 Err(error) => {
-                    warn!(%error, "The message is no longer ours; another agent may work on this packet too");
+                    warn!(%error, "The message is no longer ours; another agent may work on it too");
                     return std::future::pending().await;
                 }
             }
         }
     }
 
-    /// The packet is done. If this fails, the message comes back, finds the packet done and is deleted then.
+    /// All is done. If this fails, the message comes back, finds all of it done and is deleted then.
     pub async fn delete(&self) {
         if let Err(error) = retry::MESSAGE.run(retryable, || self.queue.delete(&self.receipt_handle)).await {
-            warn!(%error, "The message of a finished packet was not deleted");
+            warn!(%error, "The message of finished work was not deleted");
         }
     }
 
-    /// The packet is not done: others may have it after `pause`.
+    /// Not all is done: others may have it after `pause`.
     pub async fn give_back(&self, pause: Duration) {
         match timeout(GIVE_BACK, self.extend(pause)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "A packet was not given back; it comes back after its visibility time-out"),
-            Err(_) => warn!("A packet was not given back in time; it comes back after its visibility time-out"),
+            Ok(Err(error)) => {
+                warn!(%error, "A message was not given back; it comes back after its visibility time-out")
+            }
+            Err(_) => warn!("A message was not given back in time; it comes back after its visibility time-out"),
         }
     }
 

@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use futures::FutureExt;
-use lazaret_actions::promotion::Promotions;
-use lazaret_agent::{Assembly, Deps, Environment, Metrics, run};
+use futures::future::BoxFuture;
+use lazaret_agent::config::Work;
+use lazaret_agent::metrics::Teller;
+use lazaret_agent::{AgentError, Assembly, Environment, Metrics, run, serve};
 use lazaret_aws::sdk::Sdk;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+mod deps;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -29,22 +33,28 @@ async fn work() -> anyhow::Result<()> {
     let environment = Environment::from_env()?;
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let sdk = Sdk::from_env().await;
-    let (store, queue) = (Arc::new(sdk.store()), Arc::new(sdk.queue(&environment.queue_url)));
+    let store = Arc::new(sdk.store());
     let assembly = tokio::select! {
         assembly = Assembly::start(&environment, store.clone()) => Arc::new(assembly?),
         _ = term.recv() => return Ok(()), // nothing was received yet
     };
-    let agent = environment.agent;
-    tracing::info!(job.id = %agent.job_id, workers = agent.scan_workers, "The agent is ready");
+    let agent = deps::agent(&sdk, store, &environment, assembly.scanner());
+    let (settings, term) = (environment.settings, term.recv().map(|_| ()));
+    let (teller, life): (_, BoxFuture<'_, Result<(), AgentError>>) = match environment.work {
+        Work::Job(job) => {
+            tracing::info!(job.id = %job.job_id, workers = settings.scan_workers, "The agent is ready");
+            (Teller::Job(job.job_id.clone()), Box::pin(run(settings, job, agent, term)))
+        }
+        Work::Events(events) => {
+            tracing::info!(workers = settings.scan_workers, "The agent is ready for events");
+            let deps = deps::events(&sdk, agent, &events);
+            (Teller::Events(Arc::clone(&deps.tally)), Box::pin(serve(settings, events, deps, term)))
+        }
+    };
     let read = Arc::clone(&assembly);
-    let metrics = Metrics::new(agent.job_id.clone(), move || read.readings());
-    let promotions = environment.promote_state_machine_arn.as_deref().map(|arn| Promotions {
-        executions: Arc::new(sdk.executions(arn)),
-        results_bucket: agent.results_bucket.clone(),
-    });
-    let deps = Deps { store, queue, scanner: assembly.scanner(), promotions };
+    let metrics = Metrics::new(teller, move || read.readings());
     let result = tokio::select! {
-        result = run(agent, deps, term.recv().map(|_| ())) => result,
+        result = life => result,
         never = assembly.keep() => match never {},
         never = metrics.keep_writing() => match never {},
     };

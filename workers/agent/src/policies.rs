@@ -1,18 +1,22 @@
-//! The policies of the deployment, read again while the agent runs.
+//! The policies of the deployment, read again while the agent runs, and the contents that their owner allowed.
 
 use std::convert::Infallible;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use lazaret_aws::{ObjectStore, StoreError};
-use lazaret_model::Policies;
-use lazaret_model::layout::POLICIES_KEY;
+use lazaret_model::allowed::AllowedContent;
+use lazaret_model::layout::{POLICIES_KEY, allowed_key};
+use lazaret_model::{Policies, Policy, Verdict};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info};
 
+use crate::decide::hex;
 use crate::retry;
 
-/// A changed policy reaches every agent within this.
-pub const REFRESH: Duration = Duration::from_secs(30);
+/// Between two looks at once, however many ask for them: what asks may be a queue full of events of others' buckets.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Why there are no policies.
 #[derive(Debug, thiserror::Error)]
@@ -21,13 +25,20 @@ pub enum PoliciesError {
     Store(#[from] StoreError),
     #[error("`{POLICIES_KEY}` is not a set of policies: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the record of an allowed content could not be read: {0}")]
+    Allowed(#[source] StoreError),
+    #[error("the record of an allowed content is none: {0}")]
+    BadAllowed(#[source] serde_json::Error),
 }
 
 /// The policies as they are now.
 pub struct PolicyBook {
     store: Arc<dyn ObjectStore>,
-    results_bucket: String,
+    /// None where there is no deployment.
+    results_bucket: Option<String>,
     current: RwLock<Arc<Policies>>,
+    /// When the last look began.
+    looked: Mutex<Option<Instant>>,
 }
 
 impl PolicyBook {
@@ -35,12 +46,14 @@ impl PolicyBook {
     /// one that moves what its owner wants kept.
     pub async fn open(store: Arc<dyn ObjectStore>, results_bucket: String) -> Result<Self, PoliciesError> {
         let first = read(store.as_ref(), &results_bucket).await?;
-        Ok(Self { store, results_bucket, current: RwLock::new(Arc::new(first)) })
+        let book = Self::fixed(store, first);
+        Ok(Self { results_bucket: Some(results_bucket), ..book })
     }
 
     /// Policies that nobody changes, for whoever scans without a deployment.
     pub fn fixed(store: Arc<dyn ObjectStore>, policies: Policies) -> Self {
-        Self { store, results_bucket: String::new(), current: RwLock::new(Arc::new(policies)) }
+        let current = RwLock::new(Arc::new(policies));
+        Self { store, results_bucket: None, current, looked: Mutex::default() }
     }
 
     pub fn current(&self) -> Arc<Policies> {
@@ -48,18 +61,66 @@ impl PolicyBook {
     }
 
     /// Reads them again and again. A file that can't be read leaves the last good one in force.
-    pub async fn keep_fresh(&self) -> Infallible {
+    pub async fn keep_fresh(&self, every: Duration) -> Infallible {
         loop {
-            tokio::time::sleep(REFRESH).await;
-            match read(self.store.as_ref(), &self.results_bucket).await {
-                Ok(policies) if policies != *self.current() => {
-                    info!("The policies changed");
-                    *self.current.write().expect("no one panics while writing") = Arc::new(policies);
-                }
-                Ok(_) => {}
-                Err(error) => error!(%error, "The policies can't be read; those read before stay in force"),
+            sleep(every).await;
+            if let Err(error) = self.read_anew().await {
+                error!(%error, "The policies can't be read; those read before stay in force");
             }
         }
+    }
+
+    /// Returns once they were read by a look that began after this call: all who ask meanwhile share one.
+    pub async fn refresh_now(&self) -> Result<(), PoliciesError> {
+        let asked = Instant::now();
+        let mut looked = self.looked.lock().await;
+        if looked.is_some_and(|began| began > asked) {
+            return Ok(());
+        }
+        if let Some(began) = *looked {
+            sleep_until(began + AT_ONCE).await;
+        }
+        let begins = Instant::now();
+        self.read_anew().await?;
+        *looked = Some(begins);
+        Ok(())
+    }
+
+    async fn read_anew(&self) -> Result<(), PoliciesError> {
+        let Some(bucket) = &self.results_bucket else { return Ok(()) };
+        let policies = read(self.store.as_ref(), bucket).await?;
+        if policies != *self.current() {
+            info!("The policies changed");
+            *self.current.write().expect("no one panics while writing") = Arc::new(policies);
+        }
+        Ok(())
+    }
+
+    /// The verdict on a content as its owner wants it: what was found may be allowed for this content, or everywhere. What can't be
+    /// found out is not allowed.
+    pub async fn review(&self, policy: &Policy, sha256: Option<&[u8; 32]>, verdict: Verdict) -> Verdict {
+        let verdict = policy.review(verdict);
+        let (Some(bucket), Some(sha256), Verdict::Infected { .. }) = (&self.results_bucket, sha256, &verdict) else {
+            return verdict;
+        };
+        let sha256 = hex(sha256);
+        match self.allowed(bucket, &sha256).await {
+            Ok(Some(mut allowed)) => {
+                allowed.threats.extend_from_slice(&policy.allow);
+                allowed.review(&sha256, verdict)
+            }
+            Ok(None) => verdict,
+            Err(error) => {
+                error!(%error, "Whether the content is allowed can't be found out: it stays infected");
+                verdict
+            }
+        }
+    }
+
+    async fn allowed(&self, bucket: &str, sha256: &str) -> Result<Option<AllowedContent>, PoliciesError> {
+        let key = allowed_key(sha256);
+        let stored = retry::store(|| self.store.get(bucket, &key)).await.map_err(PoliciesError::Allowed)?;
+        stored.map(|stored| serde_json::from_slice(&stored.bytes)).transpose().map_err(PoliciesError::BadAllowed)
     }
 }
 

@@ -8,6 +8,7 @@ use lazaret_aws::{Queue, ServiceError};
 use lazaret_model::{JobId, JobPlan, WorkPacket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::lease::Lease;
@@ -18,7 +19,7 @@ use crate::retry;
 pub const PACKETS_IN_HAND: usize = 3;
 
 /// SQS's longest and shortest long poll.
-const POLL_MAX: Duration = Duration::from_secs(20);
+pub const POLL_MAX: Duration = Duration::from_secs(20);
 const POLL_MIN: Duration = Duration::from_secs(1);
 
 /// A packet that the plan accepts, and its message.
@@ -31,7 +32,13 @@ pub struct Delivery {
     pub slot: OwnedSemaphorePermit,
 }
 
-/// Why no more packets come.
+impl AsRef<Lease> for Delivery {
+    fn as_ref(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+/// Why no more comes.
 #[derive(Debug)]
 pub enum End {
     /// The queue showed no message for as long as was asked for, and none is in hand.
@@ -40,6 +47,8 @@ pub enum End {
     QueueGone,
     /// SQS refuses, or fails for good.
     Failed(ServiceError),
+    /// The agent was told to stop.
+    Stopped,
 }
 
 /// Receives the packets of one job.
@@ -52,12 +61,22 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Receives while there is room in `slots` and sends what it gets to `inbox`.
-    pub async fn receive(&self, slots: Arc<Semaphore>, inbox: mpsc::Sender<Delivery>) -> End {
+    /// Receives while there is room in `slots` and sends what it gets to `inbox`. No poll begins after `stopping`; one that is under
+    /// way may bring something still.
+    pub async fn receive(
+        &self,
+        slots: Arc<Semaphore>,
+        inbox: mpsc::Sender<Delivery>,
+        stopping: &CancellationToken,
+    ) -> End {
         let mut empty_since: Option<Instant> = None;
         let mut failures = 0;
         loop {
-            let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
+            let slot = tokio::select! {
+                biased;
+                () = stopping.cancelled() => return End::Stopped,
+                slot = Arc::clone(&slots).acquire_owned() => slot.expect("never closed"),
+            };
             let asked = Instant::now();
             let received = self.queue.receive(1, self.poll_time(empty_since), self.visibility).await;
             match received.map(|messages| messages.into_iter().next()) {

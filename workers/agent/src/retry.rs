@@ -10,3 +10,6 @@ pub const MESSAGE: Backoff = Backoff { attempts: 4, first: Duration::from_millis
 
 /// Receiving. A queue that answers nothing else for about eight minutes is not coming back for this agent.
 pub const RECEIVE: Backoff = Backoff { attempts: 20, first: Duration::from_millis(500), cap: Duration::from_secs(30) };
+
+/// Calls to SNS and EventBridge: some ten seconds, then the message comes back later.
+pub const ANNOUNCE: Backoff = Backoff { attempts: 6, first: Duration::from_millis(200), cap: Duration::from_secs(5) };

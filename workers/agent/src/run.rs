@@ -1,4 +1,4 @@
-//! The agent's life: *receive, fetch, scan, decide, record, act, confirm, delete the message*.
+//! A job's agent: *receive, fetch, scan, decide, record, act, confirm, delete the message*.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,34 +9,26 @@ use lazaret_aws::{ObjectStore, Queue};
 use lazaret_model::packet::DELIVERIES;
 use lazaret_model::{JobId, JobPlan, Progress, WorkPacket, layout};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info, info_span, warn};
+use tokio::time::Instant;
+use tracing::{Instrument, info, info_span, warn};
 
-use crate::config::Config;
+use crate::act::{ACTIONS, Act};
+use crate::config::{JobSettings, Settings};
 use crate::confirm::Confirm;
 use crate::error::AgentError;
 use crate::inspect::{InspectError, Inspector};
+use crate::life::Life;
 use crate::policies::PolicyBook;
 use crate::progress::ProgressBoard;
-use crate::receive::{Delivery, End, PACKETS_IN_HAND, Receiver};
+use crate::receive::{Delivery, PACKETS_IN_HAND, Receiver};
 use crate::record::{Parts, RecordError};
 use crate::retry;
 use crate::scan::{EngineGone, Scanner};
 use crate::spool::Spool;
 
-/// What may be finished after a SIGTERM: most packets are past half of their minute, and a stop that is asked for by a person
-/// should not feel stuck. The task definition's stop time-out is 120 s, which leaves room for giving back.
-const GRACE: Duration = Duration::from_secs(25);
-
 /// A packet that failed for a reason that passes is nobody's for so long: handed on at once it would run through its
 /// deliveries while the reason lasts.
 const PAUSE: Duration = Duration::from_secs(30);
-
-/// Actions of the agent at once. An action is two to three calls of 20 to 50 ms, so that this many keep up with two scan
-/// workers on small objects, and stay far below what one S3 prefix takes.
-const ACTIONS: usize = 32;
 
 /// The world outside.
 #[derive(Clone)]
@@ -48,20 +40,42 @@ pub struct Deps {
     pub promotions: Option<Promotions>,
 }
 
+impl Deps {
+    /// An inspector that moves what it finds.
+    pub(crate) fn inspector(&self, settings: &Settings, policies: &Arc<PolicyBook>) -> Arc<Inspector> {
+        Arc::new(Inspector::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.scanner),
+            Arc::clone(policies),
+            Spool::new(settings.scratch_dir.clone(), settings.fetch_bytes),
+            Some(settings.quarantine_bucket.clone()),
+            settings.scan_workers,
+        ))
+    }
+}
+
 /// Works on the job's packets until its queue stays empty or is gone, or until `shutdown`.
 ///
 /// # Errors
 /// If the agent can't work at all. What it held then was given back.
-pub async fn run(config: Config, deps: Deps, shutdown: impl Future<Output = ()>) -> Result<(), AgentError> {
-    let plan = read_plan(deps.store.as_ref(), &config.results_bucket, &config.job_id).await?;
-    let policies = PolicyBook::open(Arc::clone(&deps.store), config.results_bucket.clone()).await?;
-    let agent = Arc::new(Agent::new(&config, &deps, policies));
+pub async fn run(
+    settings: Settings,
+    job: JobSettings,
+    deps: Deps,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AgentError> {
+    let plan = read_plan(deps.store.as_ref(), &settings.results_bucket, &job.job_id).await?;
+    let policies = PolicyBook::open(Arc::clone(&deps.store), settings.results_bucket.clone()).await?;
+    let agent = Arc::new(Agent::new(&settings, &job, &deps, policies));
     let receiver =
-        Receiver { queue: deps.queue, job_id: config.job_id, plan, visibility: config.visibility, idle: config.idle };
+        Receiver { queue: deps.queue, job_id: job.job_id, plan, visibility: settings.visibility, idle: job.idle };
+    let (inbox, deliveries) = mpsc::channel(PACKETS_IN_HAND);
+    let receiving = receiver.receive(Arc::new(Semaphore::new(PACKETS_IN_HAND)), inbox, &agent.life.stopping);
+    let handle = |delivery| Arc::clone(&agent).handle(delivery);
     let result = tokio::select! {
-        result = work(&agent, &receiver, shutdown) => result,
-        never = agent.policies.keep_fresh() => match never {},
-        never = agent.progress.keep_writing(config.progress) => match never {},
+        result = agent.life.live(receiving, deliveries, handle, shutdown) => result,
+        never = agent.policies.keep_fresh(settings.policies) => match never {},
+        never = agent.progress.keep_writing(job.progress) => match never {},
     };
     agent.progress.write().await;
     let Progress { scanned, infected, bytes, cache_hits, .. } = agent.progress.now();
@@ -75,94 +89,6 @@ async fn read_plan(store: &dyn ObjectStore, results_bucket: &str, job: &JobId) -
     serde_json::from_slice(&stored.ok_or(AgentError::NoPlan)?.bytes).map_err(AgentError::BadPlan)
 }
 
-/// Receives packets and works on several at once; ends once none is in hand any more.
-async fn work(agent: &Arc<Agent>, receiver: &Receiver, shutdown: impl Future<Output = ()>) -> Result<(), AgentError> {
-    let (inbox, mut deliveries) = mpsc::channel(PACKETS_IN_HAND);
-    let mut packets = JoinSet::new();
-    let end = {
-        let slots = Arc::new(Semaphore::new(PACKETS_IN_HAND));
-        tokio::pin!(shutdown);
-        // one future for all polls: a poll that is dropped halfway may take a message with it
-        let receiving = receiver.receive(slots, inbox);
-        tokio::pin!(receiving);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut shutdown => break Ending::Stopped,
-                Some(done) = packets.join_next() => if let Err(fault) = outcome(done) { break Ending::Fault(fault) },
-                Some(delivery) = deliveries.recv() => {
-                    packets.spawn(Arc::clone(agent).handle(delivery));
-                }
-                end = &mut receiving => break Ending::NoMore(end),
-            }
-        }
-    };
-    while let Ok(delivery) = deliveries.try_recv() {
-        delivery.lease.give_back(Duration::ZERO).await;
-    }
-    let asked_to_stop = matches!(end, Ending::Stopped);
-    let fault = match end {
-        Ending::NoMore(End::Failed(error)) => Some(AgentError::Receive(error)),
-        Ending::Fault(fault) => Some(fault),
-        quiet => {
-            info!(packets = packets.len(), "{quiet}");
-            None
-        }
-    };
-    agent.stopping.cancel();
-    let mut late = Ok(());
-    if fault.is_none() {
-        match timeout(GRACE, finish(&mut packets)).await {
-            Ok(finished) => late = finished,
-            Err(_) => warn!(packets = packets.len(), "Out of time; giving back"),
-        }
-    }
-    agent.give_up.cancel();
-    let late = late.and(finish(&mut packets).await);
-    match (fault, late) {
-        (Some(fault), _) => Err(fault),
-        // the signal may have reached the engine as well: what it can't finish was given back, as is right at the end
-        (None, Err(_)) if asked_to_stop => Ok(()),
-        (None, late) => late,
-    }
-}
-
-/// Why the loop was left.
-enum Ending {
-    NoMore(End),
-    Stopped,
-    Fault(AgentError),
-}
-
-impl std::fmt::Display for Ending {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::NoMore(End::Idle) => "The queue stayed empty",
-            Self::NoMore(End::QueueGone) => "The queue is gone",
-            Self::NoMore(End::Failed(_)) => "Receiving failed",
-            Self::Stopped => "Asked to stop; finishing what can be finished",
-            Self::Fault(_) => "The agent can't work",
-        })
-    }
-}
-
-/// Awaits the packets in hand; the first fault among them.
-async fn finish(packets: &mut JoinSet<Result<(), AgentError>>) -> Result<(), AgentError> {
-    let mut first = Ok(());
-    while let Some(done) = packets.join_next().await {
-        first = first.and(outcome(done));
-    }
-    first
-}
-
-fn outcome(done: Result<Result<(), AgentError>, tokio::task::JoinError>) -> Result<(), AgentError> {
-    done.unwrap_or_else(|died| {
-        // a fault of ours: the message comes back after its visibility time-out, and to the dead letters at last
-        error!(%died, "A packet's task ended early");
-        Ok(())
-    })
-}
-
 /// What a packet's work needs.
 struct Agent {
     store: Arc<dyn ObjectStore>,
@@ -172,10 +98,7 @@ struct Agent {
     promotions: Option<Promotions>,
     actions: Semaphore,
     progress: ProgressBoard,
-    /// Nothing new is begun.
-    stopping: CancellationToken,
-    /// What is in hand is dropped and given back.
-    give_up: CancellationToken,
+    life: Life,
 }
 
 /// Why a packet is not done.
@@ -190,25 +113,17 @@ enum PacketError {
 }
 
 impl Agent {
-    fn new(config: &Config, deps: &Deps, policies: PolicyBook) -> Self {
+    fn new(settings: &Settings, job: &JobSettings, deps: &Deps, policies: PolicyBook) -> Self {
         let policies = Arc::new(policies);
-        let store = Arc::clone(&deps.store);
+        let (store, bucket) = (Arc::clone(&deps.store), settings.results_bucket.clone());
         Self {
-            inspector: Arc::new(Inspector::new(
-                Arc::clone(&store),
-                Arc::clone(&deps.scanner),
-                Arc::clone(&policies),
-                Spool::new(config.scratch_dir.clone(), config.fetch_bytes),
-                Some(config.quarantine_bucket.clone()),
-                config.scan_workers,
-            )),
+            inspector: deps.inspector(settings, &policies),
             policies,
-            parts: Parts::new(Arc::clone(&store), config.results_bucket.clone()),
+            parts: Parts::new(Arc::clone(&store), bucket.clone()),
             promotions: deps.promotions.clone(),
             actions: Semaphore::new(ACTIONS),
-            progress: ProgressBoard::new(Arc::clone(&store), config.results_bucket.clone(), &config.job_id),
-            stopping: CancellationToken::new(),
-            give_up: CancellationToken::new(),
+            progress: ProgressBoard::new(Arc::clone(&store), bucket, &job.job_id),
+            life: Life::default(),
             store,
         }
     }
@@ -221,7 +136,7 @@ impl Agent {
             let begun = Instant::now();
             let result = tokio::select! {
                 biased;
-                () = self.give_up.cancelled() => Err(PacketError::GivenUp),
+                () = self.life.give_up.cancelled() => Err(PacketError::GivenUp),
                 result = self.work_on(&packet, receive_count) => result,
                 never = lease.keep() => match never {},
             };
@@ -255,21 +170,20 @@ impl Agent {
         let part = match self.parts.find(packet).await? {
             Some(part) => part,
             None => {
-                let rows = self.inspector.inspect_all(packet, &self.stopping).await?;
+                let rows = self.inspector.inspect_all(packet, &self.life.stopping).await?;
                 let part = self.parts.record(packet, rows).await?;
                 self.progress.count(&part.rows);
                 part
             }
         };
-        let confirm = Confirm {
+        let act = Act {
             actor: Actor { store: self.store.as_ref(), promotions: self.promotions.as_ref() },
             policies: &self.policies,
-            parts: &self.parts,
             actions: &self.actions,
-            actions_at_once: ACTIONS,
             // what is left pending after the last one would stay so for ever
             last_delivery: receive_count >= DELIVERIES,
         };
+        let confirm = Confirm { act, parts: &self.parts };
         confirm.settle(packet, part).await?;
         Ok(())
     }

@@ -79,7 +79,7 @@ async fn a_crash_at_any_call_changes_nothing_in_the_end() {
                     let mut second = world;
                     second.store = lazaret_aws::fake::FailingStore::new(second.s3.clone());
                     second.queue = lazaret_aws::fake::FailingQueue::new(second.sqs.clone());
-                    second.config.idle = second.config.visibility * 2;
+                    second.job.idle = second.settings.visibility * 2;
                     second.run().await.expect("ends idle");
                     assert_eq!(end(&second, bucket), expected, "{bucket} {infected:?} after {operation} {call}");
                     if recorded.is_some() {
@@ -150,7 +150,7 @@ async fn agents_on_many_threads_agree() {
     for round in 0..20 {
         agents.spawn(async move {
             let mut world = world_of(BUCKET, InfectedAction::Move).await;
-            world.config.idle = std::time::Duration::from_secs(1);
+            world.job.idle = std::time::Duration::from_secs(1);
             for _ in 0..2 {
                 world.send(&world.packets[0]);
             }

@@ -30,7 +30,7 @@ async fn an_agent_ends_when_its_queue_stays_empty() {
     let world = World::with_objects(BUCKET, &[("a", "plain")]).await;
     let (result, took) = timed(world.run()).await;
     result.expect("ends idle");
-    assert!(took >= world.config.idle && took <= world.config.idle + 2 * SECOND, "{took:?}");
+    assert!(took >= world.job.idle && took <= world.job.idle + 2 * SECOND, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +88,7 @@ async fn no_agent_starts_without_a_plan_or_with_policies_that_are_none() {
 #[tokio::test(start_paused = true)]
 async fn policies_change_while_the_agent_runs_and_a_broken_file_changes_nothing() {
     let mut world = World::empty();
-    world.config.idle = Duration::from_secs(300);
+    world.job.idle = Duration::from_secs(300);
     world.write_plan().await;
     let none = Policies { default: Policy { tagging: Tagging::None, ..Policy::default() }, ..Policies::default() };
     let later = async {
@@ -210,7 +210,7 @@ async fn a_results_bucket_that_refuses_ends_the_agent_and_the_packet_is_given_ba
 #[tokio::test(start_paused = true)]
 async fn a_results_bucket_in_trouble_gives_the_packet_back_for_later() {
     let mut world = World::with_objects(BUCKET, &[("a", "plain")]).await;
-    world.config.idle = 60 * SECOND;
+    world.job.idle = 60 * SECOND;
     for call in 1..=u64::from(lazaret_agent::retry::STORE.attempts) {
         world.store.faults.fail("put", call, StoreError::Transient("InternalError".into()));
     }
@@ -222,7 +222,7 @@ async fn a_results_bucket_in_trouble_gives_the_packet_back_for_later() {
 #[tokio::test(start_paused = true)]
 async fn a_fault_of_ours_makes_no_row_and_the_packet_comes_again() {
     let mut world = World::with_objects(BUCKET, &[("a", "plain"), ("b", "virus")]).await;
-    world.config.idle = 60 * SECOND;
+    world.job.idle = 60 * SECOND;
     world.scanner.panics_at = Some(1);
     world.run().await.expect("ends idle");
     assert_eq!(world.s3.calls("fetch"), 4, "all of it was done again");
@@ -279,14 +279,14 @@ async fn scans_and_packets_in_hand_are_bounded_and_all_workers_are_busy() {
     assert_eq!(world.scanner.counts.at_once.load(Ordering::SeqCst), 2);
     assert_eq!(most_in_flight.load(Ordering::SeqCst), lazaret_agent::receive::PACKETS_IN_HAND as u64);
     // two workers, a second each: no time is lost between packets
-    assert!(took <= SECOND * (all / 2) + world.config.idle + 2 * SECOND, "{took:?}");
+    assert!(took <= SECOND * (all / 2) + world.job.idle + 2 * SECOND, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_budget_of_bytes_is_never_exceeded() {
     let mut world = World::empty();
-    world.config.scan_workers = 8;
-    world.config.fetch_bytes = 256 * 1024;
+    world.settings.scan_workers = 8;
+    world.settings.fetch_bytes = 256 * 1024;
     world.scanner.scan_time = SECOND;
     // 20 of 100 KiB, of which two fit, and one that takes the whole budget and more
     let mut objects: Vec<_> =

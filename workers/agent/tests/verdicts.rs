@@ -101,7 +101,7 @@ async fn throttling_is_waited_out_and_an_outage_is_a_failed_fetch() {
 #[tokio::test(start_paused = true)]
 async fn a_full_scratch_disk_is_an_error_of_the_object_alone() {
     let mut world = World::empty();
-    world.config.scratch_dir = "/nonexistent/scratch".into();
+    world.settings.scratch_dir = "/nonexistent/scratch".into();
     let large = vec![0; lazaret_agent::spool::MEMORY_BYTES as usize + 1];
     let objects = vec![world.s3.insert(BUCKET, "large", large), world.s3.insert(BUCKET, "small", "plain")];
     world.pack(objects).await;
@@ -250,7 +250,7 @@ const TRIES: u64 = lazaret_agent::retry::STORE.attempts as u64;
 async fn an_action_that_fails_for_now_waits_for_the_next_delivery_and_the_others_do_not() {
     for operation in ["tags", "copy", "delete"] {
         let mut world = World::with_objects(BUCKET, &[("bad", "virus")]).await;
-        world.config.idle *= 4; // longer than the pause of a packet that is given back
+        world.job.idle *= 4; // longer than the pause of a packet that is given back
         for call in 1..=TRIES {
             world.store.faults.fail(operation, call, throttled());
         }
@@ -263,7 +263,7 @@ async fn an_action_that_fails_for_now_waits_for_the_next_delivery_and_the_others
 
     let mut world = World::with_objects(BUCKET, &[("bad", "virus"), ("ok", "plain")]).await;
     world.store.faults.fail_always("copy", throttled());
-    world.config.idle = std::time::Duration::from_secs(1); // shorter than that pause
+    world.job.idle = std::time::Duration::from_secs(1); // shorter than that pause
     world.run().await.expect("ends idle");
     assert_eq!(outcome(&world.row("bad")), Some(ActionOutcome::Pending));
     assert_eq!(outcome(&world.row("ok")), Some(ActionOutcome::Done), "what was done is written");
@@ -277,7 +277,7 @@ async fn an_action_that_fails_to_the_last_delivery_is_a_failure_and_the_packet_i
     let queue = FakeQueue::with_dead_letters(&dead, 5);
     queue.push(serde_json::to_string(&world.packets[0]).expect("json"));
     world.queue = FailingQueue::new(queue.clone());
-    world.config.idle *= 4;
+    world.job.idle *= 4;
     world.store.faults.fail_always("put_tags", throttled());
     world.store.faults.fail_always("copy", throttled());
     world.run().await.expect("ends idle");

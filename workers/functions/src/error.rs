@@ -22,15 +22,11 @@ impl FunctionError {
         Self { failure: Failure::Permanent, message: message.into() }
     }
 
-    pub fn untrusted(message: impl Into<String>) -> Self {
-        Self { failure: Failure::Untrusted, message: message.into() }
-    }
-
     pub fn transient(message: impl Into<String>) -> Self {
         Self { failure: Failure::Transient, message: message.into() }
     }
 
-    pub(crate) fn retry_if(retryable: bool, message: String) -> Self {
+    fn retry_if(retryable: bool, message: String) -> Self {
         if retryable { Self::transient(message) } else { Self::permanent(message) }
     }
 

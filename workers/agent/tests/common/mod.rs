@@ -1,6 +1,8 @@
 //! A job in memory: buckets, a queue with packets, a plan, and an engine that reads the words in an object.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod events;
+
 use std::fs::File;
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,10 +11,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lazaret_agent::{AgentError, Config, Content, Deps, EngineGone, Scanned, Scanner, run};
+use lazaret_agent::config::{JobSettings, Settings};
+use lazaret_agent::{AgentError, Content, Deps, EngineGone, Scanned, Scanner, run};
 use lazaret_aws::fake::{FailingQueue, FailingStore, FakeQueue, FakeStore};
 use lazaret_aws::objects::{ObjectStore, PutCondition};
-use lazaret_model::quarantine::quarantine_key;
+use lazaret_model::quarantine::{copy_of_record, quarantine_key};
 use lazaret_model::result::part_from_json_lines;
 use lazaret_model::verdict::{ErrorReason, UnscannableReason};
 use lazaret_model::{
@@ -104,12 +107,26 @@ pub struct World {
     pub store: FailingStore,
     pub queue: FailingQueue,
     pub scanner: FakeScanner,
-    pub config: Config,
+    pub settings: Settings,
+    pub job: JobSettings,
     pub packets: Vec<WorkPacket>,
 }
 
 pub fn job_id() -> JobId {
     "job-1".parse().expect("an id")
+}
+
+/// Of any agent.
+pub fn settings() -> Settings {
+    Settings {
+        results_bucket: RESULTS.into(),
+        quarantine_bucket: QUARANTINE.into(),
+        scratch_dir: std::env::temp_dir(),
+        scan_workers: 2,
+        fetch_bytes: 1 << 20,
+        visibility: Duration::from_secs(120),
+        policies: Duration::from_secs(30),
+    }
 }
 
 impl World {
@@ -124,17 +141,8 @@ impl World {
             s3,
             sqs,
             scanner: FakeScanner::default(),
-            config: Config {
-                job_id: job_id(),
-                results_bucket: RESULTS.into(),
-                quarantine_bucket: QUARANTINE.into(),
-                scratch_dir: std::env::temp_dir(),
-                scan_workers: 2,
-                fetch_bytes: 1 << 20,
-                visibility: Duration::from_secs(120),
-                idle: Duration::from_secs(30),
-                progress: Duration::from_secs(5),
-            },
+            settings: settings(),
+            job: JobSettings { job_id: job_id(), idle: Duration::from_secs(30), progress: Duration::from_secs(5) },
             packets: Vec::new(),
         }
     }
@@ -220,7 +228,7 @@ impl World {
     }
 
     pub async fn run_until(&self, shutdown: impl Future<Output = ()>) -> Result<(), AgentError> {
-        run(self.config.clone(), self.deps(), shutdown).await
+        run(self.settings.clone(), self.job.clone(), self.deps(), shutdown).await
     }
 
     /// The rows of a packet's part, as it lies in S3.
@@ -243,8 +251,9 @@ impl World {
         self.s3.exists(QUARANTINE, &quarantine_key(object))
     }
 
+    /// The keys of all copies in quarantine, without the records beside them.
     pub fn quarantined(&self) -> Vec<String> {
-        self.s3.keys(QUARANTINE, "")
+        copies(&self.s3)
     }
 
     /// Messages that are not deleted.
@@ -255,6 +264,11 @@ impl World {
     pub fn tag(&self, bucket: &str, key: &str, tag: &str) -> Option<String> {
         self.s3.tags_of(bucket, key).into_iter().find(|found| found.key == tag).map(|found| found.value)
     }
+}
+
+/// The keys of all copies in quarantine.
+pub fn copies(s3: &FakeStore) -> Vec<String> {
+    s3.keys(QUARANTINE, "").into_iter().filter(|key| copy_of_record(key).is_none()).collect()
 }
 
 /// What of a row must be the same however often its packet was worked on.

@@ -1,0 +1,106 @@
+//! Receive: messages of the event queue, ten a receive and several receives under way, as long as there is room for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use lazaret_aws::Queue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::inspect::OBJECTS_PER_WORKER;
+use crate::lease::Lease;
+use crate::receive::{End, POLL_MAX};
+use crate::retry;
+
+/// Messages that one ReceiveMessage brings at most (SQS API reference).
+const RECEIVE_MAX: usize = 10;
+
+/// Polls under way. A receive takes some 10 ms where there are messages: two bring far more than an agent scans, and one brings new
+/// ones while the other's are handed out.
+const RECEIVES: usize = 2;
+
+/// The most that an agent holds: as many objects as the inspector takes, as many again that are acted on and announced, and what
+/// polls may bring.
+pub fn messages_in_hand(scan_workers: usize) -> usize {
+    2 * scan_workers * OBJECTS_PER_WORKER + RECEIVES * RECEIVE_MAX
+}
+
+/// A message as it came.
+pub struct Delivery {
+    pub body: String,
+    pub lease: Lease,
+    /// How often it was received, this time included.
+    pub receive_count: u32,
+    /// One of [`messages_in_hand`], free again once this is dropped.
+    pub slot: OwnedSemaphorePermit,
+}
+
+impl AsRef<Lease> for Delivery {
+    fn as_ref(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+/// Receives from the event queue.
+pub struct Receiver {
+    pub queue: Arc<dyn Queue>,
+    pub visibility: Duration,
+}
+
+impl Receiver {
+    /// Receives while there is room in `slots`, which has room for ten at least, and sends what it gets to `inbox`. No poll begins
+    /// after `stopping`; one that is under way may bring something still.
+    pub async fn receive(
+        &self,
+        slots: Arc<Semaphore>,
+        inbox: mpsc::Sender<Delivery>,
+        stopping: &CancellationToken,
+    ) -> End {
+        let mut polls: FuturesUnordered<_> =
+            (0..RECEIVES).map(|_| self.poll(Arc::clone(&slots), inbox.clone(), stopping)).collect();
+        while let Some(end) = polls.next().await {
+            if !matches!(end, End::Stopped) {
+                return end;
+            }
+        }
+        End::Stopped
+    }
+
+    async fn poll(&self, slots: Arc<Semaphore>, inbox: mpsc::Sender<Delivery>, stopping: &CancellationToken) -> End {
+        let mut failures = 0;
+        loop {
+            let room = tokio::select! {
+                biased;
+                () = stopping.cancelled() => return End::Stopped,
+                room = Arc::clone(&slots).acquire_many_owned(RECEIVE_MAX as u32) => room,
+            };
+            let mut room = room.expect("never closed");
+            match self.queue.receive(RECEIVE_MAX as u32, POLL_MAX, self.visibility).await {
+                Ok(messages) => {
+                    failures = 0;
+                    for message in messages {
+                        let lease = Lease::new(Arc::clone(&self.queue), message.receipt_handle, self.visibility);
+                        let slot = room.split(1).expect("there are no more messages than were asked for");
+                        let receive_count = message.receive_count;
+                        // its reader outlives this future, and there is room for each slot
+                        let _ = inbox.send(Delivery { body: message.body, lease, receive_count, slot }).await;
+                    }
+                }
+                Err(error) if error.retryable && failures + 1 < retry::RECEIVE.attempts => {
+                    failures += 1;
+                    warn!(%error, failures, "Receiving failed; trying again");
+                    drop(room);
+                    tokio::select! {
+                        () = stopping.cancelled() => return End::Stopped,
+                        () = tokio::time::sleep(retry::RECEIVE.wait(failures)) => {}
+                    }
+                }
+                // a queue that is gone is no end of a job: whoever deployed this agent has to know
+                Err(error) => return End::Failed(error),
+            }
+        }
+    }
+}
