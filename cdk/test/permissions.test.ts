@@ -311,11 +311,11 @@ describe('the watch over staging', () => {
     assert.deepEqual([...events.may('Functionswatchstaging')].sort(), [
       'logs:CreateLogStream',
       'logs:PutLogEvents',
+      's3:GetBucketVersioning',
       's3:GetObject',
       's3:GetObjectTagging',
       's3:GetObjectVersionTagging',
       's3:ListBucket',
-      's3:ListBucketVersions',
     ]);
     assert.deepEqual(events.on('Functionswatchstaging', 's3:GetObject'), [`${RESULTS}/settings/policies.json`]);
   });

@@ -173,8 +173,8 @@ function protectPermissions(arns: Arns): Permission[] {
 function watchPermissions(arns: Arns): Permission[] {
   return [
     {
-      why: 'Lists what waits in the buckets that the owner named.',
-      actions: ['s3:ListBucket', 's3:ListBucketVersions'],
+      why: 'Lists what waits in the buckets that the owner named, and whether they keep versions.',
+      actions: ['s3:ListBucket', 's3:GetBucketVersioning'],
       resources: [...arns.scanBuckets, arns.resultsBucket],
     },
     {

@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "lazaret-agent",
         &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-definitions", "lazaret-engine-protocol"],
     ),
-    ("lazaret-functions", &["lazaret-model", "lazaret-aws", "lazaret-report"]),
+    ("lazaret-functions", &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-report"]),
     (
         "lazaret-cli",
         &[

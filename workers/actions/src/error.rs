@@ -37,6 +37,65 @@ pub enum ActError {
     NoStateMachine,
 }
 
+/// Why a version was not promoted. It stays in staging, unless the text says more.
+#[derive(Debug, thiserror::Error)]
+pub enum PromoteError {
+    #[error("looking at it in staging: {}", advise(error, bucket, "s3:GetObjectVersion"))]
+    ReadSource { bucket: String, error: StoreError },
+    #[error("reading its tags in staging: {}", advise(error, bucket, "s3:GetObjectVersionTagging"))]
+    ReadTags { bucket: String, error: StoreError },
+    #[error(
+        "looking at it in production: {}",
+        advise(error, bucket, "s3:GetObject, s3:GetObjectVersion and s3:ListBucket")
+    )]
+    LookAtTarget { bucket: String, error: StoreError },
+    #[error("copying it from bucket `{from}` to bucket `{to}`: {}", advise_copy(error, from, to))]
+    Copy { from: String, to: String, error: StoreError },
+    #[error("its copy in bucket `{bucket}` has {found} bytes, {expected} are expected: nothing was deleted")]
+    NotWhole { bucket: String, expected: u64, found: u64 },
+    #[error(
+        "it stands in production, and its version in staging was not deleted: {}",
+        advise(error, bucket, "s3:DeleteObjectVersion")
+    )]
+    DeleteSource { bucket: String, error: StoreError },
+    #[error("what stands at its key in bucket `{bucket}` kept changing")]
+    Unsettled { bucket: String },
+}
+
+impl PromoteError {
+    /// Whether a later attempt may fare better.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::ReadSource { error, .. }
+            | Self::ReadTags { error, .. }
+            | Self::LookAtTarget { error, .. }
+            | Self::Copy { error, .. }
+            | Self::DeleteSource { error, .. } => error.retryable(),
+            Self::NotWhole { .. } => false,
+            Self::Unsettled { .. } => true,
+        }
+    }
+}
+
+/// The error, and for one of permissions what to grant on which bucket.
+fn advise(error: &StoreError, bucket: &str, actions: &str) -> String {
+    match error {
+        StoreError::AccessDenied(_) => format!("{error}; grant {actions} on bucket `{bucket}`"),
+        error => error.to_string(),
+    }
+}
+
+/// S3 does not always say which side it refuses.
+fn advise_copy(error: &StoreError, from: &str, to: &str) -> String {
+    match error {
+        StoreError::AccessDenied(_) => format!(
+            "{error}; grant s3:PutObject and s3:PutObjectTagging on bucket `{to}`, s3:GetObjectVersion on bucket `{from}`, and where \
+             a bucket has a KMS key of its own, kms:GenerateDataKey and kms:Decrypt on that key"
+        ),
+        error => error.to_string(),
+    }
+}
+
 impl ActError {
     /// Whether a later attempt may fare better.
     pub fn retryable(&self) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! * [`act`]: does what a row says is to be done; [`error`]: why it could not.
 //! * [`tag`], [`quarantine`], [`delete`]: the actions themselves.
+//! * [`promote`]: copies a version to production and takes it out of staging.
 //! * [`promotion`]: hands a verdict in a staging bucket over to the state machine `promote-object`.
 //! * [`uncover`]: what comes up behind a version that was deleted.
 //! * [`retry`]: how often S3 is tried.
@@ -11,6 +12,7 @@
 pub mod act;
 pub mod delete;
 pub mod error;
+pub mod promote;
 pub mod promotion;
 pub mod quarantine;
 pub mod retry;
@@ -18,4 +20,4 @@ pub mod tag;
 pub mod uncover;
 
 pub use act::{Actor, act, give_up};
-pub use error::ActError;
+pub use error::{ActError, PromoteError};

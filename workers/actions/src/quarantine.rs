@@ -32,7 +32,13 @@ pub async fn quarantine(
     let tags = quarantine_tags(keys, &own, row);
     let record = QuarantineRecord { row: row.clone(), quarantined_at: Timestamp::now(), headers, tags: own };
     write_record(store, &record, to_bucket, to_key).await?;
-    let target = CopyTarget { bucket: to_bucket, key: to_key, tags: &tags, headers: Some(&carried) };
+    let target = CopyTarget {
+        bucket: to_bucket,
+        key: to_key,
+        tags: &tags,
+        headers: Some(&carried),
+        condition: PutCondition::Always,
+    };
     match retry::store(|| store.copy(&row.object, target)).await {
         Ok(_) => {}
         // a quarantine bucket that does not exist is not a version that went away

@@ -26,7 +26,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use announce::{FakeBus, FakeTopic, Published};
 pub use callback::{Answer, FakeCallback};
 pub use executions::FakeExecutions;
-pub use failing::Faults;
+pub use failing::{ANY, Faults};
 pub use failing_queue::FailingQueue;
 pub use failing_store::FailingStore;
 pub use fleet::FakeFleet;

@@ -80,6 +80,8 @@ pub struct CopyTarget<'a> {
     pub tags: &'a [Tag],
     /// In place of the source's own; `None` keeps those.
     pub headers: Option<&'a ObjectHeaders>,
+    /// What must stand there for the copy to be made.
+    pub condition: PutCondition<'a>,
 }
 
 /// A copy that was made.
@@ -97,7 +99,16 @@ pub struct Stored {
     pub etag: String,
 }
 
-/// When a PUT may write.
+/// Whether a bucket keeps what is overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versioning {
+    Never,
+    Enabled,
+    /// New objects have the version id `null`, over whatever has that; older versions stay.
+    Suspended,
+}
+
+/// When a PUT or a copy may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutCondition<'a> {
     Always,
@@ -112,6 +123,9 @@ pub enum PutCondition<'a> {
 pub trait ObjectStore: Send + Sync {
     /// Fails with `NoSuchBucket` or `AccessDenied` if the bucket can't be listed.
     async fn check_bucket(&self, bucket: &str) -> Result<(), StoreError>;
+
+    /// Whether the bucket has versions.
+    async fn versioning(&self, bucket: &str) -> Result<Versioning, StoreError>;
 
     /// One page (up to 1,000 keys) of ListObjectsV2 below `prefix`.
     async fn list_page(&self, bucket: &str, prefix: &str, next: Option<&str>) -> Result<ListPage, StoreError>;
@@ -128,7 +142,8 @@ pub trait ObjectStore: Send + Sync {
     async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError>;
 
     /// Copies exactly this version, by version id, else by `x-amz-copy-source-if-match`; above [`COPY_BYTES_MAX`] in parts, each
-    /// with the same pin. The target bucket's default encryption applies.
+    /// with the same pin. The target bucket's default encryption applies. `PreconditionFailed` if the source was overwritten, or the
+    /// target's condition does not hold; where the target was to be written over and is not there, S3 may also say `NotFound`.
     async fn copy(&self, object: &ObjectRef, to: CopyTarget<'_>) -> Result<Copied, StoreError>;
 
     /// Any object by its key, without its bytes: the version that is named, else the current one. `None` if it is not there.

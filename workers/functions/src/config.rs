@@ -21,6 +21,8 @@ pub enum Config {
     CheckDrain { results_bucket: String, cluster: String, settings: DrainSettings },
     Report { results_bucket: String },
     TearDown { results_bucket: String, cluster: String },
+    Promote { results_bucket: String, quarantine_bucket: String },
+    WatchStaging { results_bucket: String, limit_seconds: u64 },
 }
 
 /// How `check_drain` looks and launches.
@@ -76,10 +78,18 @@ impl Config {
             }),
             "report" => Ok(Self::Report { results_bucket: results_bucket()? }),
             "tear_down" => Ok(Self::TearDown { results_bucket: results_bucket()?, cluster: cluster()? }),
+            "promote" => Ok(Self::Promote {
+                results_bucket: results_bucket()?,
+                quarantine_bucket: text("LAZARET_QUARANTINE_BUCKET")?,
+            }),
+            "watch_staging" => Ok(Self::WatchStaging {
+                results_bucket: results_bucket()?,
+                limit_seconds: number(&text, "LAZARET_STAGING_LIMIT_SECONDS", |n| n > 0, "write seconds, such as 900")?,
+            }),
             _ => Err(ConfigError::Bad {
                 name: "_HANDLER",
                 value: handler,
-                wanted: "write check_input, size_fleet, check_drain, report or tear_down",
+                wanted: "write check_input, size_fleet, check_drain, report, tear_down, promote or watch_staging",
             }),
         }
     }
@@ -100,7 +110,7 @@ fn number<T: FromStr + Copy>(
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 8] = [
+    const ALL: [(&str, &str); 10] = [
         ("LAZARET_RESULTS_BUCKET", "results"),
         ("LAZARET_CLUSTER", "lazaret"),
         ("LAZARET_AGENT_FAMILY", "lazaret-agent"),
@@ -109,6 +119,8 @@ mod tests {
         ("LAZARET_SECONDS_PER_OBJECT", "0.004"),
         ("LAZARET_SECONDS_PER_BYTE", "1.25e-7"),
         ("LAZARET_STARTUP_SECONDS", "75"),
+        ("LAZARET_QUARANTINE_BUCKET", "quarantine"),
+        ("LAZARET_STAGING_LIMIT_SECONDS", "900"),
     ];
 
     fn read(handler: &str, without: &str) -> Result<Config, ConfigError> {
@@ -121,12 +133,17 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named_by_the_function_that_needs_it() {
-        for handler in ["check_input", "size_fleet", "check_drain", "report", "tear_down"] {
+        for handler in ["check_input", "size_fleet", "check_drain", "report", "tear_down", "promote", "watch_staging"] {
             read(handler, "").expect("all are set");
         }
         assert_eq!(read("report", "LAZARET_RESULTS_BUCKET"), Err(ConfigError::Missing("LAZARET_RESULTS_BUCKET")));
         assert_eq!(read("tear_down", "LAZARET_CLUSTER"), Err(ConfigError::Missing("LAZARET_CLUSTER")));
         assert!(read("report", "LAZARET_CLUSTER").is_ok());
+        for (handler, name) in
+            [("promote", "LAZARET_QUARANTINE_BUCKET"), ("watch_staging", "LAZARET_STAGING_LIMIT_SECONDS")]
+        {
+            assert_eq!(read(handler, name), Err(ConfigError::Missing(name)));
+        }
     }
 
     #[test]
@@ -138,6 +155,6 @@ mod tests {
         });
         let error = none.expect_err("no agents at all").to_string();
         assert!(error.contains("LAZARET_MAX_AGENTS") && error.contains("above 0"), "{error}");
-        assert!(read("promote", "").expect_err("unknown").to_string().contains("check_drain"));
+        assert!(read("deliver", "").expect_err("unknown").to_string().contains("check_drain"));
     }
 }

@@ -22,11 +22,15 @@ impl FunctionError {
         Self { failure: Failure::Permanent, message: message.into() }
     }
 
+    pub fn untrusted(message: impl Into<String>) -> Self {
+        Self { failure: Failure::Untrusted, message: message.into() }
+    }
+
     pub fn transient(message: impl Into<String>) -> Self {
         Self { failure: Failure::Transient, message: message.into() }
     }
 
-    fn retry_if(retryable: bool, message: String) -> Self {
+    pub(crate) fn retry_if(retryable: bool, message: String) -> Self {
         if retryable { Self::transient(message) } else { Self::permanent(message) }
     }
 

@@ -13,9 +13,11 @@ use crate::check_drain::CheckDrain;
 use crate::check_input::CheckInput;
 use crate::config::Config;
 use crate::error::FunctionError;
+use crate::promote::Promote;
 use crate::report::Report;
 use crate::size_fleet::SizeFleet;
 use crate::tear_down::TearDown;
+use crate::watch_staging::WatchStaging;
 
 /// The tasks of a cluster, by its name.
 pub type Clusters = dyn Fn(&str) -> Arc<dyn TaskFleet> + Send;
@@ -34,6 +36,8 @@ pub enum Function {
     CheckDrain(CheckDrain),
     Report(Report),
     TearDown(TearDown),
+    Promote(Promote),
+    WatchStaging(WatchStaging),
 }
 
 impl Function {
@@ -51,6 +55,12 @@ impl Function {
             Config::TearDown { results_bucket, cluster } => {
                 Self::TearDown(TearDown { store, queues, fleet: clusters(&cluster), results_bucket })
             }
+            Config::Promote { results_bucket, quarantine_bucket } => {
+                Self::Promote(Promote { store, results_bucket, quarantine_bucket })
+            }
+            Config::WatchStaging { results_bucket, limit_seconds } => {
+                Self::WatchStaging(WatchStaging { store, results_bucket, limit_seconds })
+            }
         }
     }
 
@@ -65,6 +75,8 @@ impl Function {
             Self::CheckDrain(function) => answer(function.handle(read(event)?, now).await?),
             Self::Report(function) => answer(function.handle(read(event)?, now).await?),
             Self::TearDown(function) => answer(function.handle(read(event)?).await?),
+            Self::Promote(function) => answer(function.handle(read(event)?).await?),
+            Self::WatchStaging(function) => answer(function.handle(now).await?),
         }
     }
 }

@@ -1,12 +1,17 @@
-//! The Lambda functions of the retro job: one binary, one file a function.
+//! The Lambda functions: one binary, one file a function.
 //!
-//! In the order in which a job meets them:
+//! Of the retro job, in the order in which a job meets them:
 //!
 //! * [`check_input`]: is this a job, and can its buckets be listed?
 //! * [`size_fleet`]: how many agents, and the plan that says which crawls count.
 //! * [`check_drain`]: has every packet its part, and if not, what next?
 //! * [`report`]: totals, the proof of completeness, and the page.
 //! * [`tear_down`]: leave nothing behind.
+//!
+//! Of the flow of events:
+//!
+//! * [`promote`]: takes a version out of a staging bucket, as its verdict says.
+//! * [`watch_staging`]: what has been waiting there too long?
 //!
 //! Each is a struct of what it needs with a `handle`, so that a test drives it over in-memory fakes. [`function`] chooses
 //! one by its name, [`config`] reads the environment, [`error`] has the names that Step Functions sees, [`work`] reads the
@@ -23,6 +28,7 @@ pub mod promote;
 pub mod report;
 pub mod size_fleet;
 pub mod tear_down;
+pub mod watch_staging;
 pub mod work;
 
 pub use error::FunctionError;

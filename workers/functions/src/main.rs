@@ -1,4 +1,4 @@
-//! The functions of the retro job as Lambda starts them: `_HANDLER` says which one this is.
+//! The functions as Lambda starts them: `_HANDLER` says which one this is.
 
 use std::io::{IsTerminal, stdout};
 use std::sync::Arc;

@@ -1,107 +1,211 @@
 //! Promote: takes one version of an object out of a staging bucket, as its verdict says.
+//!
+//! Nothing of the input counts but the name of a verdict's record. Only agents may write those, and the name is derived from
+//! what the record says: whoever starts an execution without one, or with that of another object, is refused.
 
-use jiff::Timestamp;
-use lazaret_model::object::ETag;
-use lazaret_model::promotion::PromotionOutcome;
-use lazaret_model::{Finding, ResultRow};
-use serde::{Deserialize, Serialize};
+mod contract;
 
-/// Findings that an announcement names; the report has them all.
-const FINDINGS_TOLD: usize = 5;
-/// Characters of a member's path that it tells: between states of an execution 256 KiB may pass.
-const MEMBER_TOLD: usize = 256;
+use std::sync::Arc;
 
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    /// Nothing but to tell what the record says.
-    Read,
-    Promote,
-    Quarantine,
-    Hold,
+use lazaret_actions::error::PromoteError;
+use lazaret_actions::promote::{Promoted, promote, promoted_copy};
+use lazaret_actions::quarantine::quarantine;
+use lazaret_actions::tag::{tag, tag_held};
+use lazaret_actions::{ActError, delete, retry};
+use lazaret_aws::ObjectStore;
+use lazaret_model::policy::{InfectedAction, Policies, Policy};
+use lazaret_model::promotion::{PromotionOutcome, is_record_name, record_name};
+use lazaret_model::quarantine::quarantine_key;
+use lazaret_model::{ActionOutcome, ResultRow, Verdict, layout};
+use tracing::{info, warn};
+
+pub use contract::{Answer, Done, Found, Input, Place, Step};
+
+use crate::error::FunctionError;
+
+/// The function and what it needs.
+pub struct Promote {
+    pub store: Arc<dyn ObjectStore>,
+    pub results_bucket: String,
+    pub quarantine_bucket: String,
 }
 
-/// The step, and the name of the record that says of what. Nothing else that comes along is looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
-    pub step: Step,
-    /// A [`lazaret_model::promotion::record_name`].
-    pub record: String,
-}
-
-/// What the record says, for the state machine to choose by and to announce.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Found {
-    pub verdict: String,
-    pub bucket: String,
-    pub key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
-    pub etag: ETag,
-    pub size: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What is worth saying beside the reason.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
-    /// The first few.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<Finding>,
-    pub scanned_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub definitions: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-}
-
-impl From<&ResultRow> for Found {
-    fn from(row: &ResultRow) -> Self {
-        let told = |finding: &Finding| Finding {
-            member: finding.member.chars().take(MEMBER_TOLD).collect(),
-            ..finding.clone()
-        };
-        Self {
-            verdict: row.verdict.name().to_owned(),
-            bucket: row.object.bucket.clone(),
-            key: row.object.key.clone(),
-            version_id: row.object.version_id.clone(),
-            etag: row.object.etag.clone(),
-            size: row.object.size,
-            reason: row.verdict.reason().map(str::to_owned),
-            message: row.verdict.detail().to_owned(),
-            findings: row.verdict.findings().iter().take(FINDINGS_TOLD).map(told).collect(),
-            scanned_at: row.scanned_at,
-            definitions: row.evidence.definitions.clone(),
-            sha256: row.evidence.sha256.clone(),
+impl Promote {
+    /// # Errors
+    /// `Untrusted` if no agent's verdict stands behind the call, `Transient` if a service failed for now, `Permanent` with
+    /// what to do about it. The version stays in staging, unless the text says more.
+    pub async fn handle(&self, input: Input) -> Result<Answer, FunctionError> {
+        let row = self.row(&input.record).await?.ok_or_else(|| no_such_record(&input.record))?;
+        let wrong = || untrusted(&input.record, format!("is of a verdict that is {}", row.verdict.name()));
+        if input.step == Step::Read {
+            return Ok(Answer::Found(Found::from(&row)));
         }
+        let policy = self.policy(&row.object.bucket).await?;
+        let done = match (input.step, &row.verdict) {
+            (Step::Promote, Verdict::Clean | Verdict::InfectedAllowed { .. }) => self.promote(&policy, &row).await?,
+            (Step::Quarantine, Verdict::Infected { .. }) => self.quarantine(&policy, &row).await?,
+            (Step::Hold, _) => self.hold(&policy, &row, None).await?,
+            (Step::Read | Step::Promote | Step::Quarantine, _) => return Err(wrong()),
+        };
+        info!(
+            object.bucket = %done.bucket, object.key = %done.key.escape_debug(), verdict = done.verdict,
+            outcome = ?done.outcome, "{}", done.detail.escape_debug()
+        );
+        Ok(Answer::Done(done))
+    }
+
+    async fn promote(&self, policy: &Policy, row: &ResultRow) -> Result<Done, FunctionError> {
+        let Some(to) = policy.promote_to() else {
+            return self.hold(policy, row, Some("its bucket is no staging bucket any more")).await;
+        };
+        if [&self.results_bucket, &self.quarantine_bucket].contains(&&to.bucket) {
+            return self.hold(policy, row, Some("its production bucket is one of Lazaret's own")).await;
+        }
+        if let Some(later) = self.found_infected_since(row).await? {
+            // the tags of the later verdict, not of this one
+            self.hold(policy, &later, None).await?;
+            return Ok(done(row, PromotionOutcome::Held, None, "a later scan found it infected"));
+        }
+        let keys = &policy.tag_keys;
+        Ok(match promote(self.store.as_ref(), keys, row, to).await.map_err(of_promotion)? {
+            Promoted::Done(there) => {
+                done(row, PromotionOutcome::Promoted, Some(there.into()), "It stands in production.")
+            }
+            Promoted::Superseded(there) => {
+                let detail = "Production holds a later version of this key, or the same bytes; this one was deleted from staging.";
+                done(row, PromotionOutcome::Superseded, Some(there.into()), detail)
+            }
+            Promoted::Gone => {
+                done(row, PromotionOutcome::Gone, None, "It was deleted from staging before it could be copied.")
+            }
+            Promoted::Held(why) => self.hold(policy, row, Some(&why.to_string())).await?,
+        })
+    }
+
+    async fn quarantine(&self, policy: &Policy, row: &ResultRow) -> Result<Done, FunctionError> {
+        let store = self.store.as_ref();
+        let done = match policy.infected {
+            InfectedAction::Keep => return self.hold(policy, row, None).await,
+            InfectedAction::Delete => match delete::delete(store, row).await.map_err(of_action)? {
+                ActionOutcome::Gone => gone(row),
+                _ => done(row, PromotionOutcome::Deleted, None, "It was deleted, as the policy of its bucket says."),
+            },
+            InfectedAction::Move => {
+                let (bucket, key) = (self.quarantine_bucket.clone(), quarantine_key(&row.object));
+                match quarantine(store, &policy.tag_keys, row, &bucket, &key).await.map_err(of_action)? {
+                    ActionOutcome::Gone => gone(row),
+                    _ => {
+                        let there = Place { bucket, key, version_id: None };
+                        done(row, PromotionOutcome::Quarantined, Some(there), "It stands in quarantine.")
+                    }
+                }
+            }
+        };
+        // an earlier verdict on this version may have been another: by older definitions, or while it was allowed
+        if let Some(to) = policy.promote_to() {
+            if let Some(copy) = promoted_copy(store, row, to).await.map_err(of_promotion)? {
+                return Err(FunctionError::permanent(format!(
+                    "an earlier verdict let this version go to production: remove or scan its copy in bucket `{}` at key `{}` ({})",
+                    copy.bucket,
+                    copy.key.escape_debug(),
+                    done.detail
+                )));
+            }
+        }
+        Ok(done)
+    }
+
+    /// Leaves it where it is, with its verdict's tags.
+    async fn hold(&self, policy: &Policy, row: &ResultRow, why: Option<&str>) -> Result<Done, FunctionError> {
+        let (store, keys) = (self.store.as_ref(), &policy.tag_keys);
+        let tagged = match why {
+            Some(why) => tag_held(store, keys, row, why).await,
+            None => tag(store, keys, row).await,
+        };
+        let detail = match tagged {
+            Ok(ActionOutcome::Gone) => return Ok(gone(row)),
+            Ok(_) => why
+                .map_or_else(|| "It stays in staging, tagged.".to_owned(), |why| format!("It stays in staging: {why}")),
+            Err(ActError::NoRoomForTags) => {
+                let why = why.map(|why| format!("{why}; ")).unwrap_or_default();
+                format!("It stays in staging: {why}{}", ActError::NoRoomForTags)
+            }
+            Err(error) => return Err(of_action(error)),
+        };
+        Ok(done(row, PromotionOutcome::Held, None, &detail))
+    }
+
+    /// The record of that name. None if there is none.
+    async fn row(&self, name: &str) -> Result<Option<ResultRow>, FunctionError> {
+        if !is_record_name(name) {
+            return Err(FunctionError::untrusted("the input's `record` is not the name of a verdict's record"));
+        }
+        let key = layout::verdict_key(name);
+        let stored = retry::store(|| self.store.get(&self.results_bucket, &key)).await;
+        let stored = stored.map_err(FunctionError::store(format_args!("reading `{key}`")))?;
+        let Some(stored) = stored else { return Ok(None) };
+        let row: ResultRow = serde_json::from_slice(&stored.bytes)
+            .map_err(|error| untrusted(name, format!("is not a verdict's: {error}")))?;
+        if record_name(&row.object, &row.verdict) != name {
+            return Err(untrusted(name, "is of another verdict or another object".to_owned()));
+        }
+        Ok(Some(row))
+    }
+
+    /// The later verdict on the same version, if that was Infected: an execution may be started again days after its scan.
+    async fn found_infected_since(&self, row: &ResultRow) -> Result<Option<ResultRow>, FunctionError> {
+        let name = record_name(&row.object, &Verdict::Infected { findings: Vec::new() });
+        Ok(self.row(&name).await?.filter(|other| other.scanned_at > row.scanned_at))
+    }
+
+    /// As it is now: a destination that was changed or taken back holds at once.
+    async fn policy(&self, bucket: &str) -> Result<Policy, FunctionError> {
+        let key = layout::POLICIES_KEY;
+        let stored = retry::store(|| self.store.get(&self.results_bucket, key)).await;
+        let stored = stored.map_err(FunctionError::store(format_args!("reading `{key}`")))?;
+        let Some(stored) = stored else { return Ok(Policy::default()) };
+        let policies: Policies = serde_json::from_slice(&stored.bytes)
+            .map_err(|error| FunctionError::permanent(format!("`{key}` is not a set of policies: {error}")))?;
+        Ok(policies.of(bucket).clone())
     }
 }
 
-/// What became of the version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Done {
-    pub outcome: PromotionOutcome,
-    pub verdict: String,
-    pub bucket: String,
-    pub key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
-    /// Where a copy of it stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Place>,
-    /// For a person.
-    pub detail: String,
+fn done(row: &ResultRow, outcome: PromotionOutcome, target: Option<Place>, detail: &str) -> Done {
+    Done {
+        outcome,
+        verdict: row.verdict.name().to_owned(),
+        bucket: row.object.bucket.clone(),
+        key: row.object.key.clone(),
+        version_id: row.object.version_id.clone(),
+        target,
+        detail: detail.to_owned(),
+    }
 }
 
-/// An object, or a version of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Place {
-    pub bucket: String,
-    pub key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
+fn gone(row: &ResultRow) -> Done {
+    done(row, PromotionOutcome::Gone, None, "It was deleted before it could be acted on.")
+}
+
+fn untrusted(name: &str, what: String) -> FunctionError {
+    warn!(record = name, "A promotion was asked for that no verdict stands behind");
+    FunctionError::untrusted(format!("the record `{name}` {what}"))
+}
+
+fn no_such_record(name: &str) -> FunctionError {
+    untrusted(name, "does not exist: no agent wrote it, or it is older than a week".to_owned())
+}
+
+fn of_promotion(error: PromoteError) -> FunctionError {
+    FunctionError::retry_if(error.retryable(), error.to_string())
+}
+
+fn of_action(error: ActError) -> FunctionError {
+    FunctionError::retry_if(error.retryable(), error.to_string())
+}
+
+impl From<lazaret_actions::promote::Place> for Place {
+    fn from(place: lazaret_actions::promote::Place) -> Self {
+        let lazaret_actions::promote::Place { bucket, key, version_id } = place;
+        Self { bucket, key, version_id }
+    }
 }

@@ -4,9 +4,11 @@ mod world;
 
 use std::path::PathBuf;
 
+use lazaret_aws::fake::FakeObject;
 use lazaret_functions::{check_drain, check_input, promote, report, size_fleet, tear_down};
 use lazaret_model::fleet::FleetPlan;
-use lazaret_model::promotion::PromotionInput;
+use lazaret_model::policy::Policy;
+use lazaret_model::promotion::{PromotionInput, record_name};
 use lazaret_model::result::{part_from_json_lines, part_to_json_lines};
 use lazaret_model::*;
 use lazaret_report::ReportDocument;
@@ -103,6 +105,47 @@ async fn the_functions_answer_the_examples_with_the_examples() {
     world.put_part(&plan, &plan.crawls[0].crawl_id.packet(0), &bytes("part.jsonl"));
     let answer = world.check_drain().handle(read("check-drain.input.json"), world::now()).await;
     assert_eq!(answer, Ok(read("check-drain.output.json")));
+}
+
+#[tokio::test]
+async fn a_promotion_answers_the_examples_with_the_examples() {
+    let unscannable =
+        Verdict::Unscannable { reason: verdict::UnscannableReason::Encrypted, detail: "secret.txt".into() };
+    for (verdict, read_output, step) in [
+        (Verdict::Clean, "promotion-read.output.json", "promote"),
+        (world::infected(), "promotion-read-infected.output.json", "quarantine"),
+        (unscannable, "promotion-read-unscannable.output.json", "hold"),
+    ] {
+        let world = World::new();
+        world.store.create_bucket("uploads", true);
+        world.store.create_bucket("production", true);
+        world.store.create_bucket(world::QUARANTINE, true);
+        let record: ResultRow = read("verdict-record.json");
+        let mut row = ResultRow { verdict, ..record.clone() };
+        if let Verdict::Infected { findings } = &mut row.verdict {
+            findings[0].member = "inner/eicar.com".into();
+        }
+        world.store.insert_object(
+            "uploads",
+            &row.object.key,
+            FakeObject::new("hello").modified(row.object.last_modified),
+        );
+        assert_eq!(world.store.pinned_ref("uploads", &row.object.key), record.object);
+        let staging = read::<Policies>("policies.json").buckets["uploads"].protection.clone();
+        let policy = Policy { protection: staging, ..Policy::default() };
+        let buckets = [("uploads".to_owned(), policy)].into();
+        world.put_json(layout::POLICIES_KEY, &Policies { buckets, ..Policies::default() });
+        let input: promote::Input = read(&format!("promotion-{step}.input.json"));
+        world.put_json(&layout::verdict_key(&input.record), &row);
+        let function = world.promote();
+        let found = function.handle(promote::Input { step: promote::Step::Read, ..input.clone() }).await;
+        assert_eq!(found, Ok(promote::Answer::Found(read(read_output))));
+        let done = function.handle(input).await;
+        assert_eq!(done, Ok(promote::Answer::Done(read(&format!("promotion-{step}.output.json")))), "{step}");
+    }
+    let input: PromotionInput = read("promotion-input.json");
+    let record: ResultRow = read("verdict-record.json");
+    assert_eq!(input.record, record_name(&record.object, &record.verdict));
 }
 
 #[test]

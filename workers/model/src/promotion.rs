@@ -77,6 +77,8 @@ pub enum PromotionOutcome {
     /// A later version of the same key stands in production already. This one is no longer in staging.
     Superseded,
     Quarantined,
+    /// Infected, and deleted, as its bucket's policy says.
+    Deleted,
     /// It stays in staging, tagged.
     Held,
     /// It was deleted before it could be acted on.

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use super::locked;
 
-/// The calls of a port that go wrong. Operations are named as the port's methods are (`"fetch"`); calls count from 1.
+/// All operations together, where their order is what matters.
+pub const ANY: &str = "any";
+
+/// The calls of a port that go wrong. Operations are named as the port's methods are (`"fetch"`), [`ANY`] is each of them; calls
+/// count from 1.
 pub struct Faults<E> {
     state: Arc<Mutex<State<E>>>,
 }
@@ -20,6 +24,8 @@ impl<E> Clone for Faults<E> {
 struct State<E> {
     calls: BTreeMap<&'static str, u64>,
     planned: Vec<Planned<E>>,
+    /// Others have their turn before each call.
+    yields: bool,
 }
 
 struct Planned<E> {
@@ -42,7 +48,7 @@ enum Fault<E> {
 
 impl<E: Clone> Default for Faults<E> {
     fn default() -> Self {
-        Self { state: Arc::new(Mutex::new(State { calls: BTreeMap::new(), planned: Vec::new() })) }
+        Self { state: Arc::new(Mutex::new(State { calls: BTreeMap::new(), planned: Vec::new(), yields: false })) }
     }
 }
 
@@ -72,6 +78,11 @@ impl<E: Clone> Faults<E> {
         self.plan(operation, Some(call), Fault::Meanwhile(Arc::new(happens)));
     }
 
+    /// Right before each call all others have their turn: whoever polls sees a gap there.
+    pub fn yield_before_each(&self) {
+        locked(&self.state).yields = true;
+    }
+
     /// Calls of an operation so far.
     pub fn calls(&self, operation: &str) -> u64 {
         locked(&self.state).calls.get(operation).copied().unwrap_or_default()
@@ -89,11 +100,16 @@ impl<E: Clone> Faults<E> {
     /// Counts the call and takes what is planned for it.
     fn taken(&self, operation: &'static str) -> Vec<Fault<E>> {
         let mut state = locked(&self.state);
-        let calls = state.calls.entry(operation).or_default();
-        *calls += 1;
-        let now = *calls;
-        let applies =
-            |planned: &Planned<E>| planned.operation == operation && planned.call.is_none_or(|call| call == now);
+        let mut count = |operation: &'static str| {
+            let calls = state.calls.entry(operation).or_default();
+            *calls += 1;
+            *calls
+        };
+        let (now, of_any) = (count(operation), count(ANY));
+        let applies = |planned: &Planned<E>| {
+            let now = if planned.operation == ANY { of_any } else { now };
+            (planned.operation == operation || planned.operation == ANY) && planned.call.is_none_or(|call| call == now)
+        };
         let taken = state.planned.iter().filter(|planned| applies(planned)).map(|planned| planned.fault.clone());
         let taken = taken.collect();
         state.planned.retain(|planned| planned.call.is_none() || !applies(planned));
@@ -106,6 +122,10 @@ impl<E: Clone> Faults<E> {
         operation: &'static str,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        let yields = locked(&self.state).yields;
+        if yields {
+            tokio::task::yield_now().await;
+        }
         let mut lost = None;
         for fault in self.taken(operation) {
             match fault {

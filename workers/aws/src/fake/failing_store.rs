@@ -9,7 +9,7 @@ use lazaret_model::tags::Tag;
 
 use super::Faults;
 use crate::objects::{
-    Copied, CopyTarget, Fetched, ListPage, ObjectHead, ObjectStore, PutCondition, StoreError, Stored,
+    Copied, CopyTarget, Fetched, ListPage, ObjectHead, ObjectStore, PutCondition, StoreError, Stored, Versioning,
 };
 
 /// Passes every call on to `inner`, but for those planned in `faults`.
@@ -29,6 +29,10 @@ impl FailingStore {
 impl ObjectStore for FailingStore {
     async fn check_bucket(&self, bucket: &str) -> Result<(), StoreError> {
         self.faults.around("check_bucket", self.inner.check_bucket(bucket)).await
+    }
+
+    async fn versioning(&self, bucket: &str) -> Result<Versioning, StoreError> {
+        self.faults.around("versioning", self.inner.versioning(bucket)).await
     }
 
     async fn list_page(&self, bucket: &str, prefix: &str, next: Option<&str>) -> Result<ListPage, StoreError> {

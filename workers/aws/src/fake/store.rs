@@ -27,6 +27,7 @@ pub struct FakeObject {
     pub(super) storage_class: StorageClass,
     pub(super) tags: Vec<Tag>,
     pub(super) headers: ObjectHeaders,
+    pub(super) in_parts: bool,
 }
 
 impl FakeObject {
@@ -40,6 +41,7 @@ impl FakeObject {
             storage_class: StorageClass::standard(),
             tags: Vec::new(),
             headers: ObjectHeaders { content_type: Some("binary/octet-stream".into()), ..ObjectHeaders::default() },
+            in_parts: false,
         }
     }
 
@@ -72,6 +74,26 @@ impl FakeObject {
     #[must_use]
     pub fn content_type(mut self, content_type: &str) -> Self {
         self.headers.content_type = Some(content_type.to_owned());
+        self
+    }
+
+    /// Uploaded in parts, which its ETag shows.
+    #[must_use]
+    pub fn in_parts(mut self) -> Self {
+        self.in_parts = true;
+        self
+    }
+
+    pub(super) fn cut(mut self) -> Self {
+        self.size -= 1;
+        self.bytes = self.bytes.slice(..self.bytes.len() - 1);
+        self
+    }
+
+    /// All of them, metadata included.
+    #[must_use]
+    pub fn headers(mut self, headers: ObjectHeaders) -> Self {
+        self.headers = headers;
         self
     }
 
@@ -120,6 +142,8 @@ pub(super) struct Bucket {
     /// It has versions, or had them.
     pub(super) versioned: bool,
     pub(super) suspended: bool,
+    pub(super) locked: bool,
+    pub(super) cuts_copies: bool,
     pub(super) denied: bool,
     pub(super) denied_keys: BTreeSet<String>,
     /// The versions of each key, the current one last.
@@ -168,6 +192,16 @@ impl FakeStore {
     /// From now on what is written has the version id `null`, over whatever has that; older versions stay.
     pub fn suspend_versions(&self, bucket: &str) {
         self.bucket(bucket, |bucket| bucket.suspended = true);
+    }
+
+    /// From now on no version of this bucket can be deleted by its id, as under Object Lock.
+    pub fn lock_versions(&self, bucket: &str) {
+        self.bucket(bucket, |bucket| bucket.locked = true);
+    }
+
+    /// From now on copies into this bucket lack their last byte, as no S3 would have it.
+    pub fn cut_copies(&self, bucket: &str) {
+        self.bucket(bucket, |bucket| bucket.cuts_copies = true);
     }
 
     /// From now on everything in this bucket is forbidden.
@@ -351,5 +385,5 @@ fn etag_of(object: &FakeObject) -> ETag {
     hash.update(object.size.to_be_bytes());
     hash.update(&object.bytes);
     let digits: String = hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    ETag::from(digits)
+    ETag::from(if object.in_parts { format!("{digits}-2") } else { digits })
 }

@@ -10,6 +10,7 @@ use lazaret_model::tags::{TAGS_PER_OBJECT, Tag};
 use super::store::{Bucket, FakeObject, FakeStore, NULL_VERSION, State, Version};
 use crate::objects::{
     Copied, CopyTarget, Fetched, ListPage, ObjectBody, ObjectHead, ObjectStore, PutCondition, StoreError, Stored,
+    Versioning,
 };
 use crate::tagging::{TagSteps, put_unpinned};
 
@@ -21,6 +22,17 @@ impl ObjectStore for FakeStore {
     async fn check_bucket(&self, bucket: &str) -> Result<(), StoreError> {
         self.calls.count("check_bucket");
         self.state().open(bucket).map(drop)
+    }
+
+    async fn versioning(&self, bucket: &str) -> Result<Versioning, StoreError> {
+        self.calls.count("versioning");
+        let mut state = self.state();
+        let place = state.open(bucket)?;
+        Ok(match (place.versioned, place.suspended) {
+            (false, _) => Versioning::Never,
+            (true, false) => Versioning::Enabled,
+            (true, true) => Versioning::Suspended,
+        })
     }
 
     async fn list_page(&self, bucket: &str, prefix: &str, next: Option<&str>) -> Result<ListPage, StoreError> {
@@ -76,8 +88,13 @@ impl ObjectStore for FakeStore {
         if headers.metadata_bytes() > USER_METADATA_BYTES {
             return Err(StoreError::Permanent("MetadataTooLarge".into()));
         }
-        state.open_key(to.bucket, to.key)?;
-        let copy = FakeObject { tags: to.tags.to_vec(), headers, last_modified: Timestamp::now(), ..found };
+        let target = state.open_key(to.bucket, to.key)?;
+        if !target.allows(to.key, to.condition) {
+            return Err(StoreError::PreconditionFailed);
+        }
+        let found = if target.cuts_copies { found.cut() } else { found };
+        let copy =
+            FakeObject { tags: to.tags.to_vec(), headers, last_modified: Timestamp::now(), in_parts: false, ..found };
         let etag = state.write(to.bucket, to.key, copy);
         let place = state.open(to.bucket)?;
         let version_id = place.current(to.key).and_then(|version| place.version_id(version));
@@ -107,6 +124,12 @@ impl ObjectStore for FakeStore {
             state.hide(&object.bucket, &object.key);
             return Ok(());
         };
+        if id == NULL_VERSION {
+            place.pinned(object, true)?;
+        }
+        if place.locked {
+            return Err(StoreError::AccessDenied("AccessDenied: object protected by object lock".into()));
+        }
         // a version that is not there is no error, as in S3
         if let Some(versions) = place.keys.get_mut(&object.key) {
             versions.retain(|version| version.id != *id);
@@ -144,13 +167,7 @@ impl ObjectStore for FakeStore {
     ) -> Result<String, StoreError> {
         self.calls.count("put");
         let mut state = self.state();
-        let current = state.open_key(bucket, key)?.current(key).map(|version| &version.etag);
-        let holds = match condition {
-            PutCondition::Always => true,
-            PutCondition::Absent => current.is_none(),
-            PutCondition::Over(etag) => current.is_some_and(|current| *current == ETag::from(etag)),
-        };
-        if !holds {
+        if !state.open_key(bucket, key)?.allows(key, condition) {
             return Err(StoreError::PreconditionFailed);
         }
         Ok(state.write(bucket, key, FakeObject::new(bytes).content_type(content_type)).quoted())
@@ -228,6 +245,15 @@ impl State {
 }
 
 impl Bucket {
+    fn allows(&self, key: &str, condition: PutCondition<'_>) -> bool {
+        let current = self.current(key).map(|version| &version.etag);
+        match condition {
+            PutCondition::Always => true,
+            PutCondition::Absent => current.is_none(),
+            PutCondition::Over(etag) => current.is_some_and(|current| *current == ETag::from(etag)),
+        }
+    }
+
     /// The version that `object` names: by version id, else the current one, which must have its ETag if `match_etag`.
     fn pinned(&self, object: &ObjectRef, match_etag: bool) -> Result<&Version, StoreError> {
         if let Some(id) = &object.version_id {

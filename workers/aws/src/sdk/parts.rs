@@ -7,8 +7,8 @@ use futures::{StreamExt, TryStreamExt};
 use lazaret_model::object::{ETag, ObjectRef};
 
 use super::encoding::{copy_source, tagging};
-use super::fault::store_error;
-use super::store::{S3Store, http_date, kept_class, patient, unpinned_etag, without_etag};
+use super::fault::{Fault, store_error};
+use super::store::{S3Store, http_date, kept_class, patient, target_condition, unpinned_etag, without_etag};
 use crate::objects::{Copied, CopyTarget, ObjectStore, StoreError};
 
 /// Bytes of a part: S3 copies one in a few seconds, and 10,000 of them are beyond its largest object (50 TB) after growing.
@@ -72,8 +72,16 @@ async fn copy_all(store: &S3Store, object: &ObjectRef, to: CopyTarget<'_>, uploa
         .await?;
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
     let complete = store.s3.complete_multipart_upload().bucket(to.bucket).key(to.key).upload_id(upload);
-    let complete = complete.multipart_upload(parts).customize().config_override(patient());
-    let done = complete.send().await.map_err(|error| store_error(error, to.bucket))?;
+    let (if_match, if_none_match) = target_condition(to.condition);
+    let complete = complete.set_if_match(if_match).set_if_none_match(if_none_match).multipart_upload(parts);
+    let done = complete.customize().config_override(patient()).send().await.map_err(|error| {
+        let fault = Fault::from(error);
+        match fault.code() {
+            // its first completion may have been heard and not answered: that is no word on the source
+            "NoSuchUpload" => StoreError::Transient("the upload is no longer there".into()),
+            _ => store_error(fault, to.bucket),
+        }
+    })?;
     Ok(Copied { etag: done.e_tag.map(ETag::from).ok_or_else(without_etag)?, version_id: done.version_id })
 }
 

@@ -7,8 +7,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
 use aws_sdk_s3::types::{
-    Delete, EncodingType, MetadataDirective, Object, ObjectIdentifier, StorageClass as S3StorageClass, Tag as S3Tag,
-    Tagging, TaggingDirective,
+    BucketVersioningStatus, ChecksumAlgorithm, Delete, EncodingType, MetadataDirective, Object, ObjectIdentifier,
+    StorageClass as S3StorageClass, Tag as S3Tag, Tagging, TaggingDirective,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use super::fault::{chain, store_error};
 use super::parts::{COPY_PART_BYTES, copy_in_parts};
 use crate::objects::{
     COPY_BYTES_MAX, Copied, CopyTarget, Fetched, ListPage, ObjectBody, ObjectHead, ObjectStore, PutCondition,
-    StoreError, Stored,
+    StoreError, Stored, Versioning,
 };
 use crate::tagging::{TagSteps, put_unpinned};
 
@@ -91,6 +91,15 @@ pub(super) fn unpinned_etag(object: &ObjectRef) -> Option<String> {
     (!is_pinned(object)).then(|| object.etag.quoted())
 }
 
+/// `If-Match` and `If-None-Match` of what is written.
+pub(super) fn target_condition(condition: PutCondition<'_>) -> (Option<String>, Option<String>) {
+    match condition {
+        PutCondition::Always => (None, None),
+        PutCondition::Absent => (None, Some("*".to_owned())),
+        PutCondition::Over(etag) => (Some(ETag::from(etag).quoted()), None),
+    }
+}
+
 /// A copy has its source's storage class, which a listing or a HEAD told.
 pub(super) fn kept_class(object: &ObjectRef) -> Option<S3StorageClass> {
     let class = &object.storage_class;
@@ -121,6 +130,17 @@ impl ObjectStore for S3Store {
             Ok(_) => Ok(()),
             Err(StoreError::NotFound) => Err(StoreError::NoSuchBucket(bucket.to_owned())),
             Err(error) => Err(error),
+        }
+    }
+
+    async fn versioning(&self, bucket: &str) -> Result<Versioning, StoreError> {
+        let asked = self.s3.get_bucket_versioning().bucket(bucket).send().await;
+        let asked = asked.map_err(|error| store_error(error, bucket))?;
+        match asked.status {
+            None => Ok(Versioning::Never),
+            Some(BucketVersioningStatus::Enabled) => Ok(Versioning::Enabled),
+            Some(BucketVersioningStatus::Suspended) => Ok(Versioning::Suspended),
+            Some(other) => Err(StoreError::Permanent(format!("a bucket whose versions are `{}`", other.as_str()))),
         }
     }
 
@@ -185,6 +205,8 @@ impl ObjectStore for S3Store {
             .set_storage_class(kept_class(object))
             .tagging_directive(TaggingDirective::Replace)
             .set_tagging((!to.tags.is_empty()).then(|| tagging(to.tags)));
+        let (if_match, if_none_match) = target_condition(to.condition);
+        let copy = copy.set_if_match(if_match).set_if_none_match(if_none_match);
         let copied = copy.customize().config_override(patient()).send().await;
         // S3 does not say which bucket is missing; the source was just read, so it is the target
         let copied = copied.map_err(|error| store_error(error, to.bucket))?;
@@ -275,11 +297,10 @@ impl ObjectStore for S3Store {
         condition: PutCondition<'_>,
     ) -> Result<String, StoreError> {
         let put = self.s3.put_object().bucket(bucket).key(key).content_type(content_type);
-        let put = match condition {
-            PutCondition::Always => put,
-            PutCondition::Absent => put.if_none_match("*"),
-            PutCondition::Over(etag) => put.if_match(ETag::from(etag).quoted()),
-        };
+        let (if_match, if_none_match) = target_condition(condition);
+        // a bucket with Object Lock takes no PUT without one
+        let put =
+            put.set_if_match(if_match).set_if_none_match(if_none_match).checksum_algorithm(ChecksumAlgorithm::Crc32);
         match put.body(ByteStream::from(bytes)).send().await {
             Ok(written) => written.e_tag.ok_or_else(|| StoreError::Permanent("a PUT without an ETag".into())),
             Err(error) => Err(match store_error(error, bucket) {

@@ -34,7 +34,7 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 fn to<'a>(bucket: &'a str, key: &'a str, tags: &'a [Tag]) -> CopyTarget<'a> {
-    CopyTarget { bucket, key, tags, headers: None }
+    CopyTarget { bucket, key, tags, headers: None, condition: PutCondition::Always }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use lazaret_aws::fake::{FakeFleet, FakeQueues, FakeStore};
 use lazaret_functions::check_drain::{self, CheckDrain};
 use lazaret_functions::check_input::CheckInput;
 use lazaret_functions::config::DrainSettings;
+use lazaret_functions::promote::Promote;
 use lazaret_functions::report::Report;
 use lazaret_functions::size_fleet::SizeFleet;
 use lazaret_functions::tear_down::TearDown;
@@ -18,6 +19,7 @@ use lazaret_model::result::part_to_json_lines;
 use lazaret_model::*;
 
 pub const RESULTS: &str = "results";
+pub const QUARANTINE: &str = "quarantine";
 pub const FAMILY: &str = "lazaret-agent";
 
 pub fn now() -> Timestamp {
@@ -72,6 +74,14 @@ impl World {
 
     pub fn report_over(&self, store: impl ObjectStore + 'static) -> Report {
         Report { store: Arc::new(store), results_bucket: RESULTS.into() }
+    }
+
+    pub fn promote(&self) -> Promote {
+        self.promote_over(self.store.clone())
+    }
+
+    pub fn promote_over(&self, store: impl ObjectStore + 'static) -> Promote {
+        Promote { store: Arc::new(store), results_bucket: RESULTS.into(), quarantine_bucket: QUARANTINE.into() }
     }
 
     pub fn tear_down(&self) -> TearDown {

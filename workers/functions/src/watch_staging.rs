@@ -1,0 +1,210 @@
+//! Watch staging: tells CloudWatch how long clean or unscanned objects have been waiting in staging buckets.
+//!
+//! A fleet that is down, a queue that is full, definitions that are stale or a production bucket that may not be written all come to
+//! the same: objects stay. What waits for a person (Infected, Unscannable, Error) says so in its tags and does not count; those
+//! tags are the object's owner's to change, so they silence a number here and open nothing.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use lazaret_actions::retry;
+use lazaret_aws::objects::Versioning;
+use lazaret_aws::{ObjectStore, StoreError};
+use lazaret_model::policy::{Policies, Policy};
+use lazaret_model::tags::Tag;
+use lazaret_model::verdict::SkippedReason;
+use lazaret_model::{ObjectRef, Verdict, layout};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tracing::warn;
+
+use crate::error::FunctionError;
+
+const NAMESPACE: &str = "Lazaret";
+/// Objects whose tags one run reads. Of more, each run reads others.
+const LOOKS: usize = 1_000;
+/// Pages of listings that one run reads: a million objects, in what Lambda gives it.
+const PAGES: usize = 1_000;
+/// Tags that are read at once.
+const CONCURRENT: usize = 16;
+/// Keys that one run writes to its log.
+const KEYS_LOGGED: usize = 10;
+/// Between two runs, by which they take turns.
+const EVERY_SECONDS: i64 = 300;
+
+const LEFT_OUT: Verdict = Verdict::Skipped { reason: SkippedReason::SkipList };
+
+/// The function and what it needs.
+pub struct WatchStaging {
+    pub store: Arc<dyn ObjectStore>,
+    pub results_bucket: String,
+    /// What has been there for less is on its way.
+    pub limit_seconds: u64,
+}
+
+/// What one run saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watched {
+    /// Staging buckets.
+    pub buckets: u64,
+    /// Of these, such as keep no versions: nothing is promoted from them.
+    pub unversioned: u64,
+    /// Such as could not be looked at.
+    pub unreadable: u64,
+    /// Objects beyond the limit that wait for no person.
+    pub waiting: u64,
+    /// How long the first of them has been there; 0 if there is none.
+    pub longest_seconds: u64,
+    /// Objects beyond the limit that the next runs look at.
+    pub not_looked_at: u64,
+    /// Whether every object was listed.
+    pub complete: bool,
+}
+
+impl WatchStaging {
+    /// Looks, and prints a line of CloudWatch's embedded metric format.
+    ///
+    /// # Errors
+    /// If the policies can't be read: a bucket that can't be is counted.
+    pub async fn handle(&self, now: Timestamp) -> Result<Watched, FunctionError> {
+        let watched = self.look(now).await?;
+        println!("{}", watched.line(now));
+        Ok(watched)
+    }
+
+    async fn look(&self, now: Timestamp) -> Result<Watched, FunctionError> {
+        let policies = self.policies().await?;
+        let mut watched = Watched { complete: true, ..Watched::default() };
+        let (mut pages, mut old) = (PAGES, Vec::new());
+        for (bucket, policy) in policies.buckets.iter().filter(|(_, policy)| policy.promote_to().is_some()) {
+            watched.buckets += 1;
+            if let Err(error) = self.look_at(bucket, policy, now, &mut pages, &mut old, &mut watched).await {
+                watched.unreadable += 1;
+                warn!(object.bucket = bucket, error = %error.to_string().escape_debug(), "A staging bucket could not be looked at");
+            }
+        }
+        self.judge(old, now, &mut watched).await;
+        Ok(watched)
+    }
+
+    async fn look_at<'a>(
+        &self,
+        bucket: &str,
+        policy: &'a Policy,
+        now: Timestamp,
+        pages: &mut usize,
+        old: &mut Vec<(ObjectRef, &'a Policy)>,
+        watched: &mut Watched,
+    ) -> Result<(), StoreError> {
+        if retry::store(|| self.store.versioning(bucket)).await? != Versioning::Enabled {
+            watched.unversioned += 1;
+            warn!(object.bucket = bucket, "A staging bucket keeps no versions: nothing is promoted from it");
+        }
+        let mut next: Option<String> = None;
+        while *pages > 0 {
+            *pages -= 1;
+            let page = retry::store(|| self.store.list_page(bucket, "", next.as_deref())).await?;
+            let beyond = |object: &ObjectRef| age_seconds(object, now) > self.limit_seconds;
+            // what its policy leaves out is not scanned, and waits for nothing
+            let meant = |object: &ObjectRef| policy.verdict_before_fetch(object) != Some(LEFT_OUT);
+            old.extend(page.objects.into_iter().filter(|o| beyond(o) && meant(o)).map(|object| (object, policy)));
+            next = page.next;
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+        watched.complete = false;
+        Ok(())
+    }
+
+    /// Which of those beyond the limit wait for the fleet or the promotion.
+    async fn judge(&self, mut old: Vec<(ObjectRef, &Policy)>, now: Timestamp, watched: &mut Watched) {
+        watched.not_looked_at = old.len().saturating_sub(LOOKS) as u64;
+        if old.len() > LOOKS {
+            let turn = usize::try_from(now.as_second() / EVERY_SECONDS).unwrap_or_default();
+            let from = turn.wrapping_mul(LOOKS) % old.len();
+            old.rotate_left(from);
+            old.truncate(LOOKS);
+        }
+        let judged = stream::iter(old).map(|(object, policy)| async move {
+            let tags = retry::store(|| self.store.tags_at(&object.bucket, &object.key)).await;
+            // tags that can't be read are no verdict
+            let waits = tags.map_or(true, |tags| tags.is_some_and(|tags| !waits_for_a_person(&tags, policy)));
+            waits.then_some(object)
+        });
+        let mut waiting: Vec<ObjectRef> =
+            judged.buffer_unordered(CONCURRENT).filter_map(std::future::ready).collect().await;
+        waiting.sort_by_key(|object| (Reverse(age_seconds(object, now)), object.key.clone()));
+        watched.waiting = waiting.len() as u64;
+        watched.longest_seconds = waiting.first().map_or(0, |object| age_seconds(object, now));
+        for object in waiting.iter().take(KEYS_LOGGED) {
+            let seconds = age_seconds(object, now);
+            warn!(
+                object.bucket = %object.bucket, object.key = %object.key.escape_debug(), seconds,
+                "An object has been waiting in staging for {seconds} s"
+            );
+        }
+    }
+
+    async fn policies(&self) -> Result<Policies, FunctionError> {
+        let key = layout::POLICIES_KEY;
+        let stored = retry::store(|| self.store.get(&self.results_bucket, key)).await;
+        let stored = stored.map_err(FunctionError::store(format_args!("reading `{key}`")))?;
+        let Some(stored) = stored else { return Ok(Policies::default()) };
+        serde_json::from_slice(&stored.bytes)
+            .map_err(|error| FunctionError::permanent(format!("`{key}` is not a set of policies: {error}")))
+    }
+}
+
+impl Watched {
+    /// CloudWatch makes metrics of such a line in a function's log: no API is called, no permission is needed.
+    fn line(&self, now: Timestamp) -> Value {
+        let metrics = json!([
+            {"Name": "StagingWaitSeconds", "Unit": "Seconds"},
+            {"Name": "StagingWaitingObjects", "Unit": "Count"},
+            {"Name": "StagingUnversioned", "Unit": "Count"},
+            {"Name": "StagingUnreadable", "Unit": "Count"},
+        ]);
+        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics});
+        json!({
+            "_aws": {"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]},
+            "StagingWaitSeconds": self.longest_seconds,
+            "StagingWaitingObjects": self.waiting,
+            "StagingUnversioned": self.unversioned,
+            "StagingUnreadable": self.unreadable,
+            "notLookedAt": self.not_looked_at,
+            "complete": self.complete,
+        })
+    }
+}
+
+/// Infected, Unscannable and Error stay until somebody decides.
+fn waits_for_a_person(tags: &[Tag], policy: &Policy) -> bool {
+    let result = tags.iter().find(|tag| tag.key == policy.tag_keys.result);
+    result.is_some_and(|tag| matches!(tag.value.as_str(), "Infected" | "Unscannable" | "Error"))
+}
+
+fn age_seconds(object: &ObjectRef, now: Timestamp) -> u64 {
+    u64::try_from(now.as_second() - object.last_modified.as_second()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_that_is_named_has_its_value() {
+        let watched = Watched { waiting: 2, longest_seconds: 901, complete: true, ..Watched::default() };
+        let line = watched.line(Timestamp::UNIX_EPOCH);
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("Lazaret"), &json!([[]])));
+        let named: Vec<&str> =
+            directive["Metrics"].as_array().expect("metrics").iter().filter_map(|m| m["Name"].as_str()).collect();
+        assert_eq!(named, ["StagingWaitSeconds", "StagingWaitingObjects", "StagingUnversioned", "StagingUnreadable"]);
+        assert!(named.iter().all(|name| line[*name].is_u64()));
+        assert_eq!((&line["StagingWaitSeconds"], &line["StagingWaitingObjects"]), (&json!(901), &json!(2)));
+    }
+}
