@@ -78,6 +78,11 @@ impl<E: Clone> Faults<E> {
         self.plan(operation, Some(call), Fault::Meanwhile(Arc::new(happens)));
     }
 
+    /// The same before every call.
+    pub fn meanwhile_always(&self, operation: &'static str, happens: impl Fn() + Send + Sync + 'static) {
+        self.plan(operation, None, Fault::Meanwhile(Arc::new(happens)));
+    }
+
     /// Right before each call all others have their turn: whoever polls sees a gap there.
     pub fn yield_before_each(&self) {
         locked(&self.state).yields = true;

@@ -297,6 +297,17 @@ impl FakeStore {
         })
     }
 
+    /// Every version of every key that is no delete marker, with its bytes: the current one of a key is its last.
+    pub fn contents(&self, bucket: &str) -> Vec<(ObjectRef, Bytes)> {
+        self.bucket(bucket, |place| {
+            let versions = place.keys.iter().flat_map(|(key, versions)| versions.iter().map(move |one| (key, one)));
+            let found = versions.filter_map(|(key, version)| {
+                Some((place.reference(bucket, key, version)?, version.object.as_ref()?.bytes.clone()))
+            });
+            found.collect()
+        })
+    }
+
     /// How many versions of a key there are, delete markers included.
     pub fn version_count(&self, bucket: &str, key: &str) -> usize {
         self.bucket(bucket, |bucket| bucket.keys.get(key).map_or(0, Vec::len))
