@@ -3,7 +3,9 @@
 //! The SDK's half runs against the endpoint in `LAZARET_TEST_ENDPOINT` (an emulator on this machine, with any `AWS_*`
 //! credentials); without that variable every test says that it looked at the fakes alone.
 
+mod copies;
 mod executions;
 mod objects;
 mod queues;
+mod versions;
 mod world;

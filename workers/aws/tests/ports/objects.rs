@@ -12,7 +12,7 @@ use lazaret_model::tags::Tag;
 
 use crate::world::{World, worlds};
 
-async fn read(store: &dyn ObjectStore, object: &ObjectRef) -> Result<(String, Option<String>), StoreError> {
+pub async fn read(store: &dyn ObjectStore, object: &ObjectRef) -> Result<(String, Option<String>), StoreError> {
     let mut fetched = store.fetch(object).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = fetched.body.chunk().await? {
@@ -23,17 +23,17 @@ async fn read(store: &dyn ObjectStore, object: &ObjectRef) -> Result<(String, Op
 }
 
 /// The object as an agent knows it after a fetch: with its version, if it has one.
-async fn pinned(world: &dyn World, bucket: &str, key: &str) -> ObjectRef {
+pub async fn pinned(world: &dyn World, bucket: &str, key: &str) -> ObjectRef {
     let listed = world.listed(bucket, key).await;
     let (_, version_id) = read(world.store().as_ref(), &listed).await.expect("a body");
     ObjectRef { version_id, ..listed }
 }
 
-fn tag(key: &str, value: &str) -> Tag {
+pub fn tag(key: &str, value: &str) -> Tag {
     Tag { key: key.into(), value: value.into() }
 }
 
-fn to<'a>(bucket: &'a str, key: &'a str, tags: &'a [Tag]) -> CopyTarget<'a> {
+pub fn to<'a>(bucket: &'a str, key: &'a str, tags: &'a [Tag]) -> CopyTarget<'a> {
     CopyTarget { bucket, key, tags, headers: None, condition: PutCondition::Always }
 }
 

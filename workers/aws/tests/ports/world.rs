@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
-use aws_sdk_s3::types::{BucketVersioningStatus, StorageClass, VersioningConfiguration};
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
+    ObjectLockRule, StorageClass, VersioningConfiguration,
+};
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use lazaret_aws::executions::Started;
@@ -14,6 +18,7 @@ use lazaret_aws::queue::Queues;
 use lazaret_aws::sdk::Sdk;
 use lazaret_aws::{Executions, ObjectStore};
 use lazaret_model::ObjectRef;
+use lazaret_model::headers::ObjectHeaders;
 use uuid::Uuid;
 
 /// Where the SDK's half looks.
@@ -26,7 +31,14 @@ pub trait World: Send + Sync {
     fn queues(&self) -> Arc<dyn Queues>;
     /// A new bucket of any name.
     async fn bucket(&self, versioned: bool) -> String;
+    /// The same store, which copies in parts from 5 MiB on.
+    fn store_in_parts(&self) -> Arc<dyn ObjectStore>;
     async fn enable_versions(&self, bucket: &str);
+    async fn suspend_versions(&self, bucket: &str);
+    /// A new bucket with Object Lock, whose versions nobody deletes for a day.
+    async fn locked_bucket(&self) -> String;
+    /// An object with all that S3 keeps beside its bytes.
+    async fn put_dressed(&self, bucket: &str, key: &str, bytes: Bytes, headers: &ObjectHeaders, class: &str);
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str);
     async fn put_archived(&self, bucket: &str, key: &str);
     /// As its owner deletes it: without a version.
@@ -79,8 +91,26 @@ impl World for Fakes {
         bucket
     }
 
+    fn store_in_parts(&self) -> Arc<dyn ObjectStore> {
+        self.store()
+    }
+
     async fn enable_versions(&self, bucket: &str) {
         self.store.enable_versions(bucket);
+    }
+
+    async fn suspend_versions(&self, bucket: &str) {
+        self.store.suspend_versions(bucket);
+    }
+
+    async fn locked_bucket(&self) -> String {
+        let bucket = self.bucket(true).await;
+        self.store.lock_versions(&bucket);
+        bucket
+    }
+
+    async fn put_dressed(&self, bucket: &str, key: &str, bytes: Bytes, headers: &ObjectHeaders, class: &str) {
+        self.store.insert_object(bucket, key, FakeObject::new(bytes).headers(headers.clone()).class(class));
     }
 
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
@@ -167,6 +197,14 @@ impl Emulator {
     }
 }
 
+impl Emulator {
+    async fn set_versions(&self, bucket: &str, status: BucketVersioningStatus) {
+        let configuration = VersioningConfiguration::builder().status(status).build();
+        let set = self.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(configuration);
+        set.send().await.expect("versions");
+    }
+}
+
 #[async_trait]
 impl World for Emulator {
     fn store(&self) -> Arc<dyn ObjectStore> {
@@ -186,10 +224,47 @@ impl World for Emulator {
         bucket
     }
 
+    fn store_in_parts(&self) -> Arc<dyn ObjectStore> {
+        // the smallest part that S3 takes
+        Arc::new(self.sdk.store().copying_in_parts(5 << 20, 5 << 20))
+    }
+
     async fn enable_versions(&self, bucket: &str) {
-        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-        let enable = self.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
-        enable.send().await.expect("versions");
+        self.set_versions(bucket, BucketVersioningStatus::Enabled).await;
+    }
+
+    async fn suspend_versions(&self, bucket: &str) {
+        self.set_versions(bucket, BucketVersioningStatus::Suspended).await;
+    }
+
+    async fn locked_bucket(&self) -> String {
+        let bucket = name("bucket");
+        let create = self.s3.create_bucket().bucket(&bucket).object_lock_enabled_for_bucket(true);
+        create.send().await.expect("a bucket");
+        let retention = DefaultRetention::builder().mode(ObjectLockRetentionMode::Governance).days(1).build();
+        let lock = ObjectLockConfiguration::builder()
+            .object_lock_enabled(ObjectLockEnabled::Enabled)
+            .rule(ObjectLockRule::builder().default_retention(retention).build())
+            .build();
+        let put = self.s3.put_object_lock_configuration().bucket(&bucket).object_lock_configuration(lock);
+        put.send().await.expect("a lock");
+        bucket
+    }
+
+    async fn put_dressed(&self, bucket: &str, key: &str, bytes: Bytes, headers: &ObjectHeaders, class: &str) {
+        let headers = headers.clone();
+        let expires = headers.expires.map(|text| DateTime::from_str(&text, DateTimeFormat::HttpDate).expect("a date"));
+        let put = self.s3.put_object().bucket(bucket).key(key).storage_class(StorageClass::from(class));
+        let put = put
+            .set_content_type(headers.content_type)
+            .set_content_encoding(headers.content_encoding)
+            .set_content_disposition(headers.content_disposition)
+            .set_content_language(headers.content_language)
+            .set_cache_control(headers.cache_control)
+            .set_expires(expires)
+            .set_website_redirect_location(headers.website_redirect_location)
+            .set_metadata(Some(headers.metadata.into_iter().collect()));
+        put.body(bytes.into()).send().await.expect("a put");
     }
 
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
