@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lazaret-model", &[]),
     ("lazaret-aws", &["lazaret-model"]),
     ("lazaret-actions", &["lazaret-model", "lazaret-aws"]),
+    ("lazaret-protection", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-report", &["lazaret-model"]),
     ("lazaret-crawler", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-definitions", &["lazaret-model", "lazaret-aws"]),

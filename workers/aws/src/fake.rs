@@ -1,14 +1,16 @@
 //! In-memory fakes of every port, with the semantics that the workers rely on, and wrappers that fail on purpose.
 //!
 //! * [`FakeStore`]: S3 with versioned and unversioned buckets.
+//! * [`FakeBuckets`]: the settings of its buckets.
 //! * [`FakeQueue`], [`FakeQueues`]: SQS on tokio's clock, so that `tokio::time::pause` drives visibility time-outs.
-//! * [`FakeTopic`], [`FakeBus`]: SNS and EventBridge, which keep what they are told.
+//! * [`FakeTopic`], [`FakeTopics`], [`FakeBus`]: SNS and EventBridge, which keep what they are told.
 //! * [`FakeCallback`], [`FakeFleet`], [`FakeExecutions`]: Step Functions and ECS.
 //! * [`FailingStore`], [`FailingQueue`]: pass on to another store or queue, but for the calls named in their [`Faults`].
 //!
 //! All are cheap to clone, and a clone shares its state: keep one to look at what a worker did with the other.
 
 mod announce;
+mod buckets;
 mod callback;
 mod executions;
 mod failing;
@@ -19,11 +21,13 @@ mod queue;
 mod queues;
 mod store;
 mod store_port;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use announce::{FakeBus, FakeTopic, Published};
+pub use buckets::FakeBuckets;
 pub use callback::{Answer, FakeCallback};
 pub use executions::FakeExecutions;
 pub use failing::{ANY, Faults};
@@ -33,6 +37,7 @@ pub use fleet::FakeFleet;
 pub use queue::FakeQueue;
 pub use queues::FakeQueues;
 pub use store::{FakeObject, FakeStore};
+pub use topics::FakeTopics;
 
 use crate::ServiceError;
 

@@ -1,11 +1,12 @@
 //! What the workers need of AWS, as small ports, with an adapter over the SDK and an in-memory fake for each.
 //!
 //! * [`objects`]: S3, pinned to exact versions ([`ObjectStore`]).
+//! * [`buckets`]: buckets' own settings ([`Buckets`]).
 //! * [`queue`]: one SQS queue ([`Queue`]).
 //! * [`token`]: the task token of a Step Functions callback ([`TaskCallback`]).
 //! * [`tasks`]: the ECS tasks of a job ([`TaskFleet`]).
 //! * [`executions`]: executions of a state machine ([`Executions`]).
-//! * [`announce`]: SNS and EventBridge ([`Topic`], [`EventBus`]).
+//! * [`announce`]: SNS and EventBridge ([`Topic`], [`EventBus`]); [`topics`]: which topics there are ([`Topics`]).
 //! * [`backoff`]: how to try again, where a caller wants more than the SDK's own tries.
 //! * [`memory`]: a queue within one process.
 //! * [`sdk`]: the adapters; [`fake`]: the fakes, and a wrapper that fails on purpose.
@@ -14,6 +15,7 @@
 
 pub mod announce;
 pub mod backoff;
+pub mod buckets;
 pub mod executions;
 pub mod fake;
 pub mod memory;
@@ -23,15 +25,18 @@ pub mod sdk;
 mod tagging;
 pub mod tasks;
 pub mod token;
+pub mod topics;
 
 pub use announce::{EventBus, Topic};
 pub use backoff::Backoff;
+pub use buckets::Buckets;
 pub use executions::Executions;
 pub use memory::MemoryQueue;
 pub use objects::{ObjectStore, StoreError};
 pub use queue::Queue;
 pub use tasks::TaskFleet;
 pub use token::TaskCallback;
+pub use topics::Topics;
 
 /// Any failure of a service that no caller tells apart, with what the service said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

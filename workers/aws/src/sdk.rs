@@ -1,10 +1,11 @@
 //! The ports over the AWS SDK.
 //!
 //! * [`Sdk`]: the clients, built once from the environment (`AWS_*`, the task's or function's role).
-//! * [`SnsTopic`], [`EventBridgeBus`], [`S3Store`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`]: one adapter a port.
+//! * [`SnsTopic`], [`EventBridgeBus`], [`SnsTopics`], [`S3Store`], [`S3Buckets`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`]: one adapter a port.
 //! * `fault`: how the services' errors become ours. `encoding`: keys in headers and listings.
 
 mod announce;
+mod buckets;
 mod callback;
 mod encoding;
 mod executions;
@@ -13,6 +14,7 @@ mod fleet;
 mod parts;
 mod queue;
 mod store;
+mod topics;
 
 use std::time::Duration;
 
@@ -24,11 +26,13 @@ use aws_smithy_http_client::Builder as HttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 pub use announce::{EventBridgeBus, SnsTopic};
+pub use buckets::S3Buckets;
 pub use callback::SfnCallback;
 pub use executions::SfnExecutions;
 pub use fleet::EcsFleet;
 pub use queue::{SqsQueue, SqsQueues};
 pub use store::S3Store;
+pub use topics::SnsTopics;
 
 use crate::ServiceError;
 
@@ -91,6 +95,16 @@ impl Sdk {
     /// S3.
     pub fn store(&self) -> S3Store {
         S3Store::new(self.s3.clone())
+    }
+
+    /// Buckets' own settings.
+    pub fn buckets(&self) -> S3Buckets {
+        S3Buckets::new(self.s3.clone())
+    }
+
+    /// SNS topics.
+    pub fn topics(&self) -> SnsTopics {
+        SnsTopics::new(self.sns.clone())
     }
 
     /// The queue at `url`.

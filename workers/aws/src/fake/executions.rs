@@ -16,6 +16,7 @@ const EXISTS: &str = "ExecutionAlreadyExists";
 #[derive(Debug, Clone, Default)]
 pub struct FakeExecutions {
     executions: Arc<Mutex<Vec<Known>>>,
+    fails: Arc<Mutex<Option<ServiceError>>>,
 }
 
 /// An execution and the state that it entered last.
@@ -24,6 +25,11 @@ type Known = (Execution, Option<String>);
 impl FakeExecutions {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// From now on nothing can be started, or again.
+    pub fn fail_starts(&self, error: Option<ServiceError>) {
+        *locked(&self.fails) = error;
     }
 
     /// The execution enters a state.
@@ -67,6 +73,9 @@ impl Executions for FakeExecutions {
     }
 
     async fn start(&self, name: &str, input: &Value) -> Result<String, ServiceError> {
+        if let Some(error) = locked(&self.fails).clone() {
+            return Err(error);
+        }
         let mut executions = locked(&self.executions);
         if let Some((known, _)) = executions.iter().find(|(execution, _)| execution.name == name) {
             // the same name with the same input while it runs is the same call

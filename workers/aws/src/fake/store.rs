@@ -11,6 +11,8 @@ use lazaret_model::tags::Tag;
 use sha2::{Digest, Sha256};
 
 use super::{Calls, locked};
+use crate::StoreError;
+use crate::buckets::Versioning;
 
 /// Keys on a page of ListObjectsV2.
 const PAGE_KEYS: usize = 1_000;
@@ -183,6 +185,11 @@ impl FakeStore {
         self.state().buckets.insert(bucket.to_owned(), new);
     }
 
+    /// Deletes a bucket with everything in it.
+    pub fn remove_bucket(&self, bucket: &str) {
+        self.state().buckets.remove(bucket);
+    }
+
     /// From now on the bucket has versions; what is in it already has the version id `null`.
     pub fn enable_versions(&self, bucket: &str) {
         self.bucket(bucket, |bucket| bucket.versioned = true);
@@ -316,6 +323,24 @@ impl FakeStore {
     /// How often an operation of the port was called: `"fetch"`, `"list_page"`, …
     pub fn calls(&self, operation: &str) -> u64 {
         self.calls.of(operation)
+    }
+
+    /// The names of all buckets, in order.
+    pub fn bucket_names(&self) -> Vec<String> {
+        self.state().buckets.keys().cloned().collect()
+    }
+
+    /// Fails as any call for this bucket does.
+    pub(super) fn open_bucket(&self, bucket: &str) -> Result<(), StoreError> {
+        self.state().open(bucket).map(drop)
+    }
+
+    pub(super) fn versioning_of(&self, bucket: &str) -> Versioning {
+        self.bucket(bucket, |bucket| match bucket {
+            Bucket { suspended: true, .. } => Versioning::Suspended,
+            Bucket { versioned: true, .. } => Versioning::Enabled,
+            _ => Versioning::Never,
+        })
     }
 
     fn current(&self, bucket: &str, key: &str) -> Option<FakeObject> {

@@ -223,7 +223,7 @@ impl TagSteps for FakeStore {
 }
 
 impl State {
-    fn open(&mut self, bucket: &str) -> Result<&mut Bucket, StoreError> {
+    pub(super) fn open(&mut self, bucket: &str) -> Result<&mut Bucket, StoreError> {
         let place = self.buckets.get_mut(bucket).ok_or_else(|| StoreError::NoSuchBucket(bucket.to_owned()))?;
         if place.denied {
             return Err(StoreError::AccessDenied("AccessDenied: Access Denied".into()));

@@ -357,7 +357,7 @@ pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 
-fn our_tags(tags: &[S3Tag]) -> Vec<Tag> {
+pub(super) fn our_tags(tags: &[S3Tag]) -> Vec<Tag> {
     tags.iter().map(|tag| Tag { key: tag.key().to_owned(), value: tag.value().to_owned() }).collect()
 }
 

@@ -3,6 +3,7 @@
 //! The SDK's half runs against the endpoint in `LAZARET_TEST_ENDPOINT` (an emulator on this machine, with any `AWS_*`
 //! credentials); without that variable every test says that it looked at the fakes alone.
 
+mod buckets;
 mod copies;
 mod executions;
 mod objects;

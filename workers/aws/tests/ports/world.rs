@@ -8,15 +8,15 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
-    ObjectLockRule, StorageClass, VersioningConfiguration,
+    ObjectLockRule, StorageClass, Tag, Tagging, VersioningConfiguration,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use lazaret_aws::executions::Started;
-use lazaret_aws::fake::{FakeExecutions, FakeObject, FakeQueues, FakeStore};
+use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeObject, FakeQueues, FakeStore, FakeTopics};
 use lazaret_aws::queue::Queues;
 use lazaret_aws::sdk::Sdk;
-use lazaret_aws::{Executions, ObjectStore};
+use lazaret_aws::{Buckets, Executions, ObjectStore, Topics};
 use lazaret_model::ObjectRef;
 use lazaret_model::headers::ObjectHeaders;
 use uuid::Uuid;
@@ -39,6 +39,17 @@ pub trait World: Send + Sync {
     async fn locked_bucket(&self) -> String;
     /// An object with all that S3 keeps beside its bytes.
     async fn put_dressed(&self, bucket: &str, key: &str, bytes: Bytes, headers: &ObjectHeaders, class: &str);
+    fn buckets(&self) -> Arc<dyn Buckets>;
+    fn topics(&self) -> Arc<dyn Topics>;
+    async fn tag_bucket(&self, bucket: &str, tags: &[(&str, &str)]);
+    /// A bucket's notification configuration, as S3 answers it.
+    async fn raw_notifications(&self, bucket: &str) -> String;
+    /// The ARN of a new topic.
+    async fn topic(&self) -> String;
+    /// The ARN of a topic that could be there.
+    async fn missing_topic(&self) -> String;
+    /// The ARN of a new queue.
+    async fn queue_arn(&self) -> String;
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str);
     async fn put_archived(&self, bucket: &str, key: &str);
     /// As its owner deletes it: without a version.
@@ -69,10 +80,19 @@ fn name(kind: &str) -> String {
     format!("lazaret-{kind}-{}", Uuid::new_v4())
 }
 
-#[derive(Default)]
 struct Fakes {
     store: FakeStore,
     queues: FakeQueues,
+    buckets: FakeBuckets,
+    topics: FakeTopics,
+}
+
+impl Default for Fakes {
+    fn default() -> Self {
+        let store = FakeStore::new();
+        let (buckets, queues, topics) = (FakeBuckets::of(&store), FakeQueues::new(), FakeTopics::new());
+        Self { store, queues, buckets, topics }
+    }
 }
 
 #[async_trait]
@@ -111,6 +131,38 @@ impl World for Fakes {
 
     async fn put_dressed(&self, bucket: &str, key: &str, bytes: Bytes, headers: &ObjectHeaders, class: &str) {
         self.store.insert_object(bucket, key, FakeObject::new(bytes).headers(headers.clone()).class(class));
+    }
+
+    fn buckets(&self) -> Arc<dyn Buckets> {
+        Arc::new(self.buckets.clone())
+    }
+
+    fn topics(&self) -> Arc<dyn Topics> {
+        Arc::new(self.topics.clone())
+    }
+
+    async fn tag_bucket(&self, bucket: &str, tags: &[(&str, &str)]) {
+        self.buckets.set_tags(bucket, tags);
+    }
+
+    async fn raw_notifications(&self, bucket: &str) -> String {
+        format!("{:?}", self.buckets.notifications_of(bucket))
+    }
+
+    async fn topic(&self) -> String {
+        let arn = format!("arn:aws:sns:eu-test-1:000000000000:{}", name("topic"));
+        self.topics.create(&arn);
+        arn
+    }
+
+    async fn missing_topic(&self) -> String {
+        let arn = format!("arn:aws:sns:eu-test-1:000000000000:{}", name("none"));
+        self.buckets.set_unreachable(&arn);
+        arn
+    }
+
+    async fn queue_arn(&self) -> String {
+        format!("arn:aws:sqs:eu-test-1:000000000000:{}", name("queue"))
     }
 
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
@@ -178,6 +230,8 @@ struct Emulator {
     s3: aws_sdk_s3::Client,
     sqs: aws_sdk_sqs::Client,
     sfn: aws_sdk_sfn::Client,
+    sns: aws_sdk_sns::Client,
+    endpoint: String,
 }
 
 impl Emulator {
@@ -192,6 +246,8 @@ impl Emulator {
             s3: sdk.s3_client(),
             sqs: aws_sdk_sqs::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),
+            sns: aws_sdk_sns::Client::new(&config),
+            endpoint: endpoint.to_owned(),
             sdk,
         }
     }
@@ -267,6 +323,40 @@ impl World for Emulator {
         put.body(bytes.into()).send().await.expect("a put");
     }
 
+    fn buckets(&self) -> Arc<dyn Buckets> {
+        Arc::new(self.sdk.buckets())
+    }
+
+    fn topics(&self) -> Arc<dyn Topics> {
+        Arc::new(self.sdk.topics())
+    }
+
+    async fn tag_bucket(&self, bucket: &str, tags: &[(&str, &str)]) {
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().expect("a tag"));
+        let tagging = Tagging::builder().set_tag_set(Some(tags.collect())).build().expect("tags");
+        self.s3.put_bucket_tagging().bucket(bucket).tagging(tagging).send().await.expect("tagged");
+    }
+
+    async fn raw_notifications(&self, bucket: &str) -> String {
+        raw_get(&self.endpoint, &format!("/{bucket}?notification")).await
+    }
+
+    async fn topic(&self) -> String {
+        let made = self.sns.create_topic().name(name("topic")).send().await.expect("a topic");
+        made.topic_arn().expect("an ARN").to_owned()
+    }
+
+    async fn missing_topic(&self) -> String {
+        format!("{}-none", self.topic().await)
+    }
+
+    async fn queue_arn(&self) -> String {
+        let made = self.sqs.create_queue().queue_name(name("queue")).send().await.expect("a queue");
+        let attributes = self.sqs.get_queue_attributes().attribute_names(QueueAttributeName::QueueArn);
+        let attributes = attributes.set_queue_url(made.queue_url).send().await.expect("attributes");
+        attributes.attributes().and_then(|all| all.get(&QueueAttributeName::QueueArn)).expect("an ARN").clone()
+    }
+
     async fn put(&self, bucket: &str, key: &str, bytes: &'static str) {
         let put = self.s3.put_object().bucket(bucket).key(key).body(Bytes::from_static(bytes.as_bytes()).into());
         put.send().await.expect("a put");
@@ -300,6 +390,20 @@ impl World for Emulator {
         let made = make.role_arn("arn:aws:iam::000000000000:role/any").send().await.expect("a state machine");
         Arc::new(self.sdk.executions(&made.state_machine_arn))
     }
+}
+
+/// The body of an unsigned GET, which the emulator answers: the SDK shows no raw answers.
+async fn raw_get(endpoint: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let host = endpoint.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = tokio::net::TcpStream::connect(host).await.expect("a connection");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    body.to_owned()
 }
 
 /// Asks until it is so; ten seconds at most.
