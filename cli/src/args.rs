@@ -10,6 +10,7 @@ use crate::commands::job_wait::WaitArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::scan::ScanArgs;
+use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect};
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 
 /// Scan S3 buckets and files for malware: start, watch and read Lazaret's jobs
@@ -22,6 +23,12 @@ pub struct Cli {
     /// The bucket with the results [default: lazaret-results-<account>-<region> of the state machine]
     #[arg(long, global = true, env = "LAZARET_RESULTS_BUCKET", value_name = "BUCKET", hide_env_values = true, help_heading = DEPLOYMENT)]
     pub results_bucket: Option<String>,
+    /// The bucket with what was found [default: lazaret-quarantine-<account>-<region>]
+    #[arg(long, global = true, env = "LAZARET_QUARANTINE_BUCKET", value_name = "BUCKET", hide_env_values = true, help_heading = DEPLOYMENT)]
+    pub quarantine_bucket: Option<String>,
+    /// The topic that protected buckets publish to [default: lazaret-events in the state machine's account and region]
+    #[arg(long, global = true, env = "LAZARET_EVENTS_TOPIC_ARN", value_name = "ARN", hide_env_values = true, help_heading = DEPLOYMENT)]
+    pub events_topic_arn: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -36,6 +43,9 @@ pub enum Command {
     /// Start, list, show, watch and stop jobs
     #[command(subcommand)]
     Job(JobCommand),
+    /// Protect buckets, so that new objects are scanned as they arrive
+    #[command(subcommand)]
+    Bucket(BucketCommand),
     /// Update, list, show and choose the virus definitions that all agents use
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
@@ -51,6 +61,14 @@ pub enum JobCommand {
     Show(ShowArgs),
     Wait(WaitArgs),
     Stop(StopArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BucketCommand {
+    Protect(bucket_protect::ProtectArgs),
+    Unprotect(bucket_unprotect::UnprotectArgs),
+    List(bucket_list::ListArgs),
+    Show(bucket_show::ShowArgs),
 }
 
 #[derive(Debug, Subcommand)]

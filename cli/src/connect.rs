@@ -7,7 +7,7 @@ use lazaret_aws::sdk::Sdk;
 
 use crate::args::{Cli, Command};
 use crate::cloud::Cloud;
-use crate::deployment::{CLUSTER, Deployment, NoDeployment, STATE_MACHINE};
+use crate::deployment::{CLUSTER, Deployment, Named, NoDeployment, STATE_MACHINE};
 
 /// The deployment that the flags or the environment name, else the one of the caller's account and region.
 ///
@@ -17,27 +17,36 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
     let sdk = Sdk::from_env().await;
     // a variable that is set to nothing is not set
     let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    let names = Named {
+        results_bucket: named(&cli.results_bucket),
+        quarantine_bucket: named(&cli.quarantine_bucket),
+        events_topic_arn: named(&cli.events_topic_arn),
+    };
     let deployment = match (&cli.command, named(&cli.state_machine_arn)) {
         // a plan reads buckets and nothing of a deployment: it can be made before there is one
-        (Command::Plan(_), _) => Deployment { state_machine_arn: String::new(), results_bucket: String::new() },
+        (Command::Plan(_), _) => Deployment::of_bucket(String::new()),
         // the bucket is all that definitions need
-        (Command::Definitions(_), None) if named(&cli.results_bucket).is_some() => Deployment {
-            state_machine_arn: String::new(),
-            results_bucket: named(&cli.results_bucket).unwrap_or_default(),
-        },
-        (_, Some(arn)) => Deployment::new(arn, named(&cli.results_bucket))?,
+        (Command::Definitions(_), None) if names.results_bucket.is_some() => {
+            Deployment::of_bucket(names.results_bucket.unwrap_or_default())
+        }
+        (_, Some(arn)) => Deployment::new(arn, names)?,
         (_, None) => {
             let found = sdk.find_state_machine(STATE_MACHINE).await.with_context(|| {
                 format!("looking for the state machine `{STATE_MACHINE}` (are AWS_REGION, AWS_PROFILE and the credentials right?)")
             })?;
-            Deployment::new(found.ok_or(NoDeployment::NotFound)?, named(&cli.results_bucket))?
+            Deployment::new(found.ok_or(NoDeployment::NotFound)?, names)?
         }
     };
     Ok(Cloud {
         executions: Arc::new(sdk.executions(&deployment.state_machine_arn)),
         store: Arc::new(sdk.store()),
+        buckets: Arc::new(sdk.buckets()),
+        topics: Arc::new(sdk.topics()),
         queues: Arc::new(sdk.queues()),
         tasks: Arc::new(sdk.task_fleet(CLUSTER)),
         results_bucket: deployment.results_bucket,
+        quarantine_bucket: deployment.quarantine_bucket,
+        events_topic_arn: deployment.events_topic_arn,
+        caller: None,
     })
 }

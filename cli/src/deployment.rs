@@ -1,15 +1,27 @@
 //! Which deployment a command speaks to: the flags, the environment, or the one of the caller's account by its name.
 
+use lazaret_protection::TopicArn;
+
 /// The name of the state machine in every deployment.
 pub const STATE_MACHINE: &str = "lazaret-retro-job";
 /// The cluster of its tasks.
 pub const CLUSTER: &str = "lazaret";
 
-/// The two names that everything else follows from.
+/// The names that everything else follows from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     pub state_machine_arn: String,
     pub results_bucket: String,
+    pub quarantine_bucket: String,
+    pub events_topic_arn: String,
+}
+
+/// What was named on the command line or in the environment.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    pub results_bucket: Option<String>,
+    pub quarantine_bucket: Option<String>,
+    pub events_topic_arn: Option<String>,
 }
 
 /// Why there is none to speak to.
@@ -25,19 +37,31 @@ pub enum NoDeployment {
 }
 
 impl Deployment {
-    /// The deployment of this state machine, with the results bucket of its account and region unless another is named.
+    /// The deployment of this state machine, with the buckets and the topic of its account and region unless others are named.
     ///
     /// # Errors
     /// If this is not the ARN of a state machine.
-    pub fn new(state_machine_arn: String, results_bucket: Option<String>) -> Result<Self, NoDeployment> {
+    pub fn new(state_machine_arn: String, named: Named) -> Result<Self, NoDeployment> {
         let parts: Vec<&str> = state_machine_arn.split(':').collect();
-        let bucket = match parts.as_slice() {
-            ["arn", _partition, "states", region, account, "stateMachine", _name] => {
-                format!("lazaret-results-{account}-{region}")
+        let topic = match parts.as_slice() {
+            ["arn", partition, "states", region, account, "stateMachine", _name] => {
+                TopicArn::of_deployment(partition, region, account)
             }
             _ => return Err(NoDeployment::BadArn(state_machine_arn)),
         };
-        Ok(Self { state_machine_arn, results_bucket: results_bucket.unwrap_or(bucket) })
+        let results = || format!("lazaret-results-{}-{}", topic.account, topic.region);
+        Ok(Self {
+            state_machine_arn,
+            results_bucket: named.results_bucket.unwrap_or_else(results),
+            quarantine_bucket: named.quarantine_bucket.unwrap_or_else(|| topic.quarantine_bucket()),
+            events_topic_arn: named.events_topic_arn.unwrap_or_else(|| topic.to_string()),
+        })
+    }
+
+    /// For commands that need no deployment, or nothing of it but the results bucket.
+    pub fn of_bucket(results_bucket: String) -> Self {
+        let nothing = String::new;
+        Self { state_machine_arn: nothing(), results_bucket, quarantine_bucket: nothing(), events_topic_arn: nothing() }
     }
 }
 
@@ -48,18 +72,22 @@ mod tests {
     const ARN: &str = "arn:aws:states:eu-central-1:123456789012:stateMachine:lazaret-retro-job";
 
     #[test]
-    fn the_results_bucket_follows_from_the_arn_unless_it_is_named() {
-        let bucket = |named: Option<&str>| {
-            Deployment::new(ARN.into(), named.map(str::to_owned)).expect("a deployment").results_bucket
-        };
-        assert_eq!(bucket(None), "lazaret-results-123456789012-eu-central-1");
-        assert_eq!(bucket(Some("mine")), "mine");
+    fn buckets_and_topic_follow_from_the_arn_unless_they_are_named() {
+        let of = |named| Deployment::new(ARN.into(), named).expect("a deployment");
+        let deployment = of(Named::default());
+        assert_eq!(deployment.results_bucket, "lazaret-results-123456789012-eu-central-1");
+        assert_eq!(deployment.quarantine_bucket, "lazaret-quarantine-123456789012-eu-central-1");
+        assert_eq!(deployment.events_topic_arn, "arn:aws:sns:eu-central-1:123456789012:lazaret-events");
+        let mine = |text: &str| Some(text.to_owned());
+        let named = Named { results_bucket: mine("r"), quarantine_bucket: mine("q"), events_topic_arn: mine("t") };
+        let Deployment { results_bucket, quarantine_bucket, events_topic_arn, .. } = of(named);
+        assert_eq!([results_bucket, quarantine_bucket, events_topic_arn], ["r", "q", "t"]);
     }
 
     #[test]
     fn what_is_no_arn_of_a_state_machine_is_named() {
         for bad in ["", "lazaret-retro-job", "arn:aws:states:r:1:execution:lazaret-retro-job:x"] {
-            assert_eq!(Deployment::new(bad.into(), None), Err(NoDeployment::BadArn(bad.into())));
+            assert_eq!(Deployment::new(bad.into(), Named::default()), Err(NoDeployment::BadArn(bad.into())));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `lazaret`, the command line: starts jobs, watches them and reads their reports.
+//! `lazaret`, the command line: starts jobs, watches them and reads their reports; protects buckets.
 //!
 //! The major components are:
 //!
@@ -7,6 +7,7 @@
 //! * [`scope_args`], [`moment`]: what to scan and since when, checked before anything is created.
 //! * [`watch`]: a job's progress as a bar or as lines.
 //! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
+//! * [`protection_text`]: how a bucket is protected.
 //! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
 //! * [`scan`]: files and buckets through an engine on this machine.
 //! * [`freshclam`]: where new definitions come from; [`jail_args`]: what an engine on this machine may do without.
@@ -29,6 +30,7 @@ pub mod moment;
 pub mod outcome;
 pub mod partial;
 pub mod prices;
+pub mod protection_text;
 pub mod record;
 pub mod report_rows;
 pub mod report_text;
@@ -42,8 +44,9 @@ pub mod watch;
 
 use std::future::Future;
 
-use crate::args::{Command, DefinitionsCommand, JobCommand};
+use crate::args::{BucketCommand, Command, DefinitionsCommand, JobCommand};
 use crate::cloud::Cloud;
+use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect};
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report, scan as scan_command};
 use crate::console::Console;
@@ -65,6 +68,10 @@ pub async fn run(
         Command::Job(JobCommand::Show(args)) => job_show::run(cloud, args, console).await,
         Command::Job(JobCommand::Wait(args)) => job_wait::run(cloud, args, console, interrupt).await,
         Command::Job(JobCommand::Stop(args)) => job_stop::run(cloud, args, console).await,
+        Command::Bucket(BucketCommand::Protect(args)) => bucket_protect::run(cloud, args, console).await,
+        Command::Bucket(BucketCommand::Unprotect(args)) => bucket_unprotect::run(cloud, args, console).await,
+        Command::Bucket(BucketCommand::List(args)) => bucket_list::run(cloud, args, console).await,
+        Command::Bucket(BucketCommand::Show(args)) => bucket_show::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Update(args)) => definitions_update::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::List(args)) => definitions_list::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Show(args)) => definitions_show::run(cloud, args, console).await,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lazaret_agent::{Content, EngineGone, Scanned, Scanner};
 use lazaret_aws::Executions;
-use lazaret_aws::fake::{FakeExecutions, FakeFleet, FakeQueues, FakeStore};
+use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics};
 use lazaret_model::crawl::SizeHistogram;
 use lazaret_model::summary::Status;
 use lazaret_model::verdict::UnscannableReason;
@@ -23,11 +23,15 @@ use crate::cloud::Cloud;
 use crate::console::Console;
 
 pub const RESULTS: &str = "results";
+pub const QUARANTINE: &str = "quarantine";
+pub const TOPIC: &str = "arn:aws:sns:eu-test-1:000000000000:lazaret-events";
 
 /// Fakes, and a console that remembers.
 pub struct Lab {
     pub executions: FakeExecutions,
     pub store: FakeStore,
+    pub buckets: FakeBuckets,
+    pub topics: FakeTopics,
     pub queues: FakeQueues,
     pub fleet: FakeFleet,
     pub out: Shared,
@@ -36,9 +40,14 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Self {
+        let store = FakeStore::new().with_bucket(RESULTS).with_versioned_bucket(QUARANTINE);
+        let topics = FakeTopics::new();
+        topics.create(TOPIC);
         Self {
             executions: FakeExecutions::new(),
-            store: FakeStore::new().with_bucket(RESULTS),
+            buckets: FakeBuckets::of(&store),
+            store,
+            topics,
             queues: FakeQueues::new(),
             fleet: FakeFleet::new(),
             out: Shared::default(),
@@ -50,10 +59,20 @@ impl Lab {
         Cloud {
             executions: Arc::new(self.executions.clone()),
             store: Arc::new(self.store.clone()),
+            buckets: Arc::new(self.buckets.clone()),
+            topics: Arc::new(self.topics.clone()),
             queues: Arc::new(self.queues.clone()),
             tasks: Arc::new(self.fleet.clone()),
             results_bucket: RESULTS.into(),
+            quarantine_bucket: QUARANTINE.into(),
+            events_topic_arn: TOPIC.into(),
+            caller: None,
         }
+    }
+
+    /// What was printed since the last call, as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out.take()).expect("JSON")
     }
 
     pub fn console(&self) -> Console {
@@ -121,6 +140,11 @@ pub struct Shared(Arc<Mutex<Vec<u8>>>);
 impl Shared {
     pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+    }
+
+    /// The text until now, which is then forgotten.
+    pub fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().expect("not poisoned"))).expect("UTF-8")
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use lazaret_aws::fake::{FakeExecutions, FakeFleet, FakeQueues, FakeStore};
+use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics};
 use lazaret_cli::args::Cli;
 use lazaret_cli::cloud::Cloud;
 use lazaret_cli::console::Console;
@@ -50,9 +50,14 @@ async fn lazaret(store: &FakeStore, line: &[&str]) -> anyhow::Result<Value> {
     let cloud = Cloud {
         executions: Arc::new(FakeExecutions::new()),
         store: Arc::new(store.clone()),
+        buckets: Arc::new(FakeBuckets::of(store)),
+        topics: Arc::new(FakeTopics::new()),
         queues: Arc::new(FakeQueues::new()),
         tasks: Arc::new(FakeFleet::new()),
         results_bucket: RESULTS.into(),
+        quarantine_bucket: String::new(),
+        events_topic_arn: String::new(),
+        caller: None,
     };
     let (out, err) = (Shared::default(), Shared::default());
     let mut console = Console::new(Box::new(out.clone()), Box::new(err.clone()));

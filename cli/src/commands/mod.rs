@@ -1,5 +1,9 @@
 //! One file a subcommand.
 
+pub mod bucket_list;
+pub mod bucket_protect;
+pub mod bucket_show;
+pub mod bucket_unprotect;
 pub mod definitions_list;
 pub mod definitions_show;
 pub mod definitions_update;

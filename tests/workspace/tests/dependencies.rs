@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lazaret-model",
             "lazaret-aws",
             "lazaret-report",
+            "lazaret-protection",
             "lazaret-crawler",
             "lazaret-definitions",
             "lazaret-engine-protocol",
