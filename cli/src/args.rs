@@ -12,6 +12,8 @@ use crate::commands::report::ReportArgs;
 use crate::commands::scan::ScanArgs;
 use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect};
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
+use crate::commands::{events_redrive, events_show};
+use crate::commands::{quarantine_delete, quarantine_list, quarantine_restore, quarantine_show};
 
 /// Scan S3 buckets and files for malware: start, watch and read Lazaret's jobs
 #[derive(Debug, Parser)]
@@ -46,6 +48,12 @@ pub enum Command {
     /// Protect buckets, so that new objects are scanned as they arrive
     #[command(subcommand)]
     Bucket(BucketCommand),
+    /// List, show, restore and delete what stands in quarantine
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Show the events that wait, and send those again that were given up
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Update, list, show and choose the virus definitions that all agents use
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
@@ -69,6 +77,20 @@ pub enum BucketCommand {
     Unprotect(bucket_unprotect::UnprotectArgs),
     List(bucket_list::ListArgs),
     Show(bucket_show::ShowArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    List(quarantine_list::ListArgs),
+    Show(quarantine_show::ShowArgs),
+    Restore(quarantine_restore::RestoreArgs),
+    Delete(quarantine_delete::DeleteArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    Show(events_show::ShowArgs),
+    Redrive(events_redrive::RedriveArgs),
 }
 
 #[derive(Debug, Subcommand)]

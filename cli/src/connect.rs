@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use lazaret_aws::sdk::Sdk;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, QuarantineCommand};
 use crate::cloud::Cloud;
 use crate::deployment::{CLUSTER, Deployment, Named, NoDeployment, STATE_MACHINE};
 
@@ -37,6 +37,11 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
             Deployment::new(found.ok_or(NoDeployment::NotFound)?, names)?
         }
     };
+    // asked for only where it is written down
+    let caller = match &cli.command {
+        Command::Quarantine(QuarantineCommand::Restore(args)) if args.yes => sdk.caller().await,
+        _ => None,
+    };
     Ok(Cloud {
         executions: Arc::new(sdk.executions(&deployment.state_machine_arn)),
         store: Arc::new(sdk.store()),
@@ -47,6 +52,6 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
         results_bucket: deployment.results_bucket,
         quarantine_bucket: deployment.quarantine_bucket,
         events_topic_arn: deployment.events_topic_arn,
-        caller: None,
+        caller,
     })
 }

@@ -4,6 +4,10 @@ use lazaret_protection::TopicArn;
 
 /// The name of the state machine in every deployment.
 pub const STATE_MACHINE: &str = "lazaret-retro-job";
+/// The queue that events wait in, of the stack of the same name.
+pub const EVENTS_QUEUE: &str = "lazaret-events";
+/// Where events go that were received too often.
+pub const EVENTS_DEAD_LETTER_QUEUE: &str = "lazaret-events-dead";
 /// The cluster of its tasks.
 pub const CLUSTER: &str = "lazaret";
 

@@ -7,7 +7,7 @@
 //! * [`scope_args`], [`moment`]: what to scan and since when, checked before anything is created.
 //! * [`watch`]: a job's progress as a bar or as lines.
 //! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
-//! * [`protection_text`]: how a bucket is protected.
+//! * [`protection_text`]: how a bucket is protected; [`quarantine`]: what was found, and where it stands.
 //! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
 //! * [`scan`]: files and buckets through an engine on this machine.
 //! * [`freshclam`]: where new definitions come from; [`jail_args`]: what an engine on this machine may do without.
@@ -31,6 +31,7 @@ pub mod outcome;
 pub mod partial;
 pub mod prices;
 pub mod protection_text;
+pub mod quarantine;
 pub mod record;
 pub mod report_rows;
 pub mod report_text;
@@ -44,11 +45,13 @@ pub mod watch;
 
 use std::future::Future;
 
-use crate::args::{BucketCommand, Command, DefinitionsCommand, JobCommand};
+use crate::args::{BucketCommand, Command, DefinitionsCommand, EventsCommand, JobCommand, QuarantineCommand};
 use crate::cloud::Cloud;
 use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect};
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
+use crate::commands::{events_redrive, events_show};
 use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report, scan as scan_command};
+use crate::commands::{quarantine_delete, quarantine_list, quarantine_restore, quarantine_show};
 use crate::console::Console;
 use crate::outcome::Outcome;
 
@@ -72,6 +75,12 @@ pub async fn run(
         Command::Bucket(BucketCommand::Unprotect(args)) => bucket_unprotect::run(cloud, args, console).await,
         Command::Bucket(BucketCommand::List(args)) => bucket_list::run(cloud, args, console).await,
         Command::Bucket(BucketCommand::Show(args)) => bucket_show::run(cloud, args, console).await,
+        Command::Quarantine(QuarantineCommand::List(args)) => quarantine_list::run(cloud, args, console).await,
+        Command::Quarantine(QuarantineCommand::Show(args)) => quarantine_show::run(cloud, args, console).await,
+        Command::Quarantine(QuarantineCommand::Restore(args)) => quarantine_restore::run(cloud, args, console).await,
+        Command::Quarantine(QuarantineCommand::Delete(args)) => quarantine_delete::run(cloud, args, console).await,
+        Command::Events(EventsCommand::Show(args)) => events_show::run(cloud, args, console).await,
+        Command::Events(EventsCommand::Redrive(args)) => events_redrive::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Update(args)) => definitions_update::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::List(args)) => definitions_list::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Show(args)) => definitions_show::run(cloud, args, console).await,

@@ -22,13 +22,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "lazaret-agent",
         &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-definitions", "lazaret-engine-protocol"],
     ),
-    ("lazaret-functions", &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-report"]),
+    ("lazaret-functions", &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-protection", "lazaret-report"]),
     (
         "lazaret-cli",
         &[
             "lazaret-model",
             "lazaret-aws",
             "lazaret-report",
+            "lazaret-actions",
             "lazaret-protection",
             "lazaret-crawler",
             "lazaret-definitions",

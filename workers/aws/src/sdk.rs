@@ -7,6 +7,7 @@
 mod announce;
 mod buckets;
 mod callback;
+mod caller;
 mod encoding;
 mod executions;
 mod fault;
@@ -54,6 +55,7 @@ pub struct Sdk {
     ecs: aws_sdk_ecs::Client,
     sns: aws_sdk_sns::Client,
     events: aws_sdk_eventbridge::Client,
+    config: SdkConfig,
 }
 
 impl Sdk {
@@ -89,6 +91,7 @@ impl Sdk {
             ecs: aws_sdk_ecs::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
             events: aws_sdk_eventbridge::Client::new(config),
+            config: config.clone(),
         }
     }
 
@@ -148,6 +151,11 @@ impl Sdk {
     /// If Step Functions can't be asked.
     pub async fn find_state_machine(&self, name: &str) -> Result<Option<String>, ServiceError> {
         executions::find_state_machine(&self.sfn, name).await
+    }
+
+    /// The ARN of the caller, where AWS tells it.
+    pub async fn caller(&self) -> Option<String> {
+        caller::caller(&self.config).await
     }
 
     /// The plain client, for what no port is about.

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use lazaret_model::fleet::FleetSettings;
+use lazaret_protection::TopicArn;
 
 /// A variable that is missing or can't be what was meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,7 @@ pub enum Config {
     TearDown { results_bucket: String, cluster: String },
     Promote { results_bucket: String, quarantine_bucket: String },
     WatchStaging { results_bucket: String, limit_seconds: u64 },
+    ProtectTagged { results_bucket: String, topic: TopicArn, state_machine_arn: String, settle_seconds: u64 },
 }
 
 /// How `check_drain` looks and launches.
@@ -86,13 +88,29 @@ impl Config {
                 results_bucket: results_bucket()?,
                 limit_seconds: number(&text, "LAZARET_STAGING_LIMIT_SECONDS", |n| n > 0, "write seconds, such as 900")?,
             }),
+            "protect_tagged" => Ok(Self::ProtectTagged {
+                results_bucket: results_bucket()?,
+                topic: topic(text("LAZARET_EVENTS_TOPIC_ARN")?)?,
+                state_machine_arn: text("LAZARET_STATE_MACHINE_ARN")?,
+                settle_seconds: number(
+                    &text,
+                    "LAZARET_ACTIVATION_SETTLE_SECONDS",
+                    |_| true,
+                    "write seconds, such as 300",
+                )?,
+            }),
             _ => Err(ConfigError::Bad {
                 name: "_HANDLER",
                 value: handler,
-                wanted: "write check_input, size_fleet, check_drain, report, tear_down, promote or watch_staging",
+                wanted: "write check_input, size_fleet, check_drain, report, tear_down, promote, watch_staging or protect_tagged",
             }),
         }
     }
+}
+
+fn topic(value: String) -> Result<TopicArn, ConfigError> {
+    let wanted = "write the ARN of a topic";
+    value.parse().map_err(|_| ConfigError::Bad { name: "LAZARET_EVENTS_TOPIC_ARN", value, wanted })
 }
 
 fn number<T: FromStr + Copy>(
@@ -110,7 +128,7 @@ fn number<T: FromStr + Copy>(
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 10] = [
+    const ALL: [(&str, &str); 13] = [
         ("LAZARET_RESULTS_BUCKET", "results"),
         ("LAZARET_CLUSTER", "lazaret"),
         ("LAZARET_AGENT_FAMILY", "lazaret-agent"),
@@ -121,6 +139,9 @@ mod tests {
         ("LAZARET_STARTUP_SECONDS", "75"),
         ("LAZARET_QUARANTINE_BUCKET", "quarantine"),
         ("LAZARET_STAGING_LIMIT_SECONDS", "900"),
+        ("LAZARET_EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:lazaret-events"),
+        ("LAZARET_STATE_MACHINE_ARN", "arn:aws:states:eu-central-1:123456789012:stateMachine:lazaret-retro-job"),
+        ("LAZARET_ACTIVATION_SETTLE_SECONDS", "300"),
     ];
 
     fn read(handler: &str, without: &str) -> Result<Config, ConfigError> {
@@ -133,15 +154,26 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named_by_the_function_that_needs_it() {
-        for handler in ["check_input", "size_fleet", "check_drain", "report", "tear_down", "promote", "watch_staging"] {
+        for handler in [
+            "check_input",
+            "size_fleet",
+            "check_drain",
+            "report",
+            "tear_down",
+            "promote",
+            "watch_staging",
+            "protect_tagged",
+        ] {
             read(handler, "").expect("all are set");
         }
         assert_eq!(read("report", "LAZARET_RESULTS_BUCKET"), Err(ConfigError::Missing("LAZARET_RESULTS_BUCKET")));
         assert_eq!(read("tear_down", "LAZARET_CLUSTER"), Err(ConfigError::Missing("LAZARET_CLUSTER")));
         assert!(read("report", "LAZARET_CLUSTER").is_ok());
-        for (handler, name) in
-            [("promote", "LAZARET_QUARANTINE_BUCKET"), ("watch_staging", "LAZARET_STAGING_LIMIT_SECONDS")]
-        {
+        for (handler, name) in [
+            ("promote", "LAZARET_QUARANTINE_BUCKET"),
+            ("watch_staging", "LAZARET_STAGING_LIMIT_SECONDS"),
+            ("protect_tagged", "LAZARET_EVENTS_TOPIC_ARN"),
+        ] {
             assert_eq!(read(handler, name), Err(ConfigError::Missing(name)));
         }
     }

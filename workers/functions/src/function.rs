@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaret_aws::queue::Queues;
-use lazaret_aws::{ObjectStore, TaskFleet};
+use lazaret_aws::{Buckets, Executions, ObjectStore, TaskFleet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::check_input::CheckInput;
 use crate::config::Config;
 use crate::error::FunctionError;
 use crate::promote::Promote;
+use crate::protect_tagged::ProtectTagged;
 use crate::report::Report;
 use crate::size_fleet::SizeFleet;
 use crate::tear_down::TearDown;
@@ -22,9 +23,14 @@ use crate::watch_staging::WatchStaging;
 /// The tasks of a cluster, by its name.
 pub type Clusters = dyn Fn(&str) -> Arc<dyn TaskFleet> + Send;
 
+/// The executions of a state machine, by its ARN.
+pub type StateMachines = dyn Fn(&str) -> Arc<dyn Executions> + Send;
+
 /// The services that the functions use.
 pub struct Services {
     pub store: Arc<dyn ObjectStore>,
+    pub buckets: Arc<dyn Buckets>,
+    pub state_machines: Box<StateMachines>,
     pub queues: Arc<dyn Queues>,
     pub clusters: Box<Clusters>,
 }
@@ -38,11 +44,12 @@ pub enum Function {
     TearDown(TearDown),
     Promote(Promote),
     WatchStaging(WatchStaging),
+    ProtectTagged(ProtectTagged),
 }
 
 impl Function {
     pub fn new(config: Config, services: Services) -> Self {
-        let Services { store, queues, clusters } = services;
+        let Services { store, buckets, state_machines, queues, clusters } = services;
         match config {
             Config::CheckInput => Self::CheckInput(CheckInput { store }),
             Config::SizeFleet { results_bucket, fleet } => {
@@ -61,6 +68,10 @@ impl Function {
             Config::WatchStaging { results_bucket, limit_seconds } => {
                 Self::WatchStaging(WatchStaging { store, results_bucket, limit_seconds })
             }
+            Config::ProtectTagged { results_bucket, topic, state_machine_arn, settle_seconds } => {
+                let executions = state_machines(&state_machine_arn);
+                Self::ProtectTagged(ProtectTagged { store, buckets, executions, results_bucket, topic, settle_seconds })
+            }
         }
     }
 
@@ -77,6 +88,7 @@ impl Function {
             Self::TearDown(function) => answer(function.handle(read(event)?).await?),
             Self::Promote(function) => answer(function.handle(read(event)?).await?),
             Self::WatchStaging(function) => answer(function.handle(now).await?),
+            Self::ProtectTagged(function) => answer(function.handle(read(event)?, now).await?),
         }
     }
 }

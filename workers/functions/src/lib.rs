@@ -12,6 +12,7 @@
 //!
 //! * [`promote`]: takes a version out of a staging bucket, as its verdict says.
 //! * [`watch_staging`]: what has been waiting there too long?
+//! * [`protect_tagged`]: protects buckets whose tag asks for it.
 //!
 //! Each is a struct of what it needs with a `handle`, so that a test drives it over in-memory fakes. [`function`] chooses
 //! one by its name, [`config`] reads the environment, [`error`] has the names that Step Functions sees, [`work`] reads the
@@ -25,6 +26,7 @@ pub mod function;
 pub mod input;
 pub mod parts;
 pub mod promote;
+pub mod protect_tagged;
 pub mod report;
 pub mod size_fleet;
 pub mod tear_down;

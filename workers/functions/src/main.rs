@@ -21,6 +21,11 @@ async fn main() -> anyhow::Result<()> {
     let sdk = Sdk::from_env().await;
     let services = Services {
         store: Arc::new(sdk.store()),
+        buckets: Arc::new(sdk.buckets()),
+        state_machines: {
+            let sdk = sdk.clone();
+            Box::new(move |arn| Arc::new(sdk.executions(arn)))
+        },
         queues: Arc::new(sdk.queues()),
         clusters: Box::new(move |cluster| Arc::new(sdk.task_fleet(cluster))),
     };

@@ -1,0 +1,71 @@
+//! Protect tagged: brings buckets to what their tag `lazaret:protect` asks for, all of them on a schedule, one when CloudTrail tells of it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lazaret_aws::{Buckets, Executions, ObjectStore};
+use lazaret_protection::reconcile::{Counts, reconcile};
+use lazaret_protection::{ProtectError, Site, TopicArn};
+use serde::Deserialize;
+
+use crate::error::FunctionError;
+
+/// An event of EventBridge: of its schedule, which says nothing, or of CloudTrail, which names a bucket.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Input {
+    #[serde(default)]
+    detail: Detail,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Detail {
+    /// `null` where a call failed.
+    request_parameters: Option<RequestParameters>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RequestParameters {
+    bucket_name: Option<String>,
+}
+
+impl Input {
+    fn bucket(&self) -> Option<&str> {
+        self.detail.request_parameters.as_ref()?.bucket_name.as_deref()
+    }
+}
+
+/// What the function needs.
+pub struct ProtectTagged {
+    pub store: Arc<dyn ObjectStore>,
+    pub buckets: Arc<dyn Buckets>,
+    /// The retro job's.
+    pub executions: Arc<dyn Executions>,
+    pub results_bucket: String,
+    pub topic: TopicArn,
+    pub settle_seconds: u64,
+}
+
+impl ProtectTagged {
+    /// Safe to repeat, and to run beside itself. A bucket that could not be brought there is counted, and tried again by the next run.
+    ///
+    /// # Errors
+    /// If buckets or policies can't be read: then nothing was changed.
+    pub async fn handle(&self, input: Input, now: Timestamp) -> Result<Counts, FunctionError> {
+        let site = Site {
+            store: self.store.clone(),
+            buckets: self.buckets.clone(),
+            executions: self.executions.clone(),
+            results_bucket: self.results_bucket.clone(),
+            quarantine_bucket: self.topic.quarantine_bucket(),
+            topic: self.topic.clone(),
+        };
+        reconcile(&site, input.bucket(), self.settle_seconds, now).await.map_err(|error| failure(&error))
+    }
+}
+
+fn failure(error: &ProtectError) -> FunctionError {
+    let text = error.to_string();
+    if error.retryable() { FunctionError::transient(text) } else { FunctionError::permanent(text) }
+}
