@@ -90,6 +90,44 @@ async fn ten_tags_of_the_owners_leave_no_room_for_the_verdict() {
 }
 
 #[tokio::test]
+async fn any_name_and_any_size_goes_as_it_is() {
+    let store = store();
+    let long = "ä".repeat(511);
+    for (key, bytes) in
+        [("folder/", ""), ("empty", ""), ("a b+c%20&=", "x"), ("\u{1}\n\t\u{7f}", "x"), ("../../x", "x"), (&long, "x")]
+    {
+        store.insert("staging", key, bytes);
+        let done = promoted(&store, &row(store.pinned_ref("staging", key))).await.expect("promoted");
+        let Promoted::Done(place) = done else { panic!("{key:?}: {done:?}") };
+        assert_eq!(place.key, format!("p/{key}"));
+        assert_eq!(store.bytes("production", &place.key).expect("there"), bytes);
+        assert!(!store.exists("staging", key));
+    }
+    // the SDK names no such key
+    store.insert("staging", " \n", "x");
+    let refused = promoted(&store, &row(store.pinned_ref("staging", " \n"))).await.expect_err("no name");
+    assert!(!refused.retryable() && store.exists("staging", " \n"));
+}
+
+#[tokio::test]
+async fn a_copy_under_a_kms_key_has_another_etag_and_is_whole() {
+    let store = store();
+    store.encrypt_with_key("production");
+    let row = stored(&store, "x", 0);
+    for _ in 0..2 {
+        assert!(matches!(promoted(&store, &row).await, Ok(Promoted::Done(_))));
+        assert_eq!((in_production(&store).as_str(), store.version_count("production", "p/in/a")), ("x", 1));
+        assert_ne!(store.pinned_ref("production", "p/in/a").etag, row.object.etag);
+    }
+    let failing = FailingStore::new(store.clone());
+    failing.faults.fail("copy", 1, StoreError::Permanent("KMS.DisabledException: the key is disabled".into()));
+    let row = stored(&store, "y", 5000);
+    let error = promoted(&failing, &row).await.expect_err("no key").to_string();
+    assert!(error.contains("KMS.DisabledException") && error.contains("`production`"), "{error}");
+    assert!(store.exists("staging", KEY));
+}
+
+#[tokio::test]
 async fn what_no_version_id_pins_is_never_promoted() {
     let unversioned = FakeStore::new().with_bucket("staging").with_versioned_bucket("production");
     let suspended = store();

@@ -146,6 +146,7 @@ pub(super) struct Bucket {
     pub(super) suspended: bool,
     pub(super) locked: bool,
     pub(super) cuts_copies: bool,
+    pub(super) keyed: bool,
     pub(super) denied: bool,
     pub(super) denied_keys: BTreeSet<String>,
     /// The versions of each key, the current one last.
@@ -209,6 +210,11 @@ impl FakeStore {
     /// From now on copies into this bucket lack their last byte, as no S3 would have it.
     pub fn cut_copies(&self, bucket: &str) {
         self.bucket(bucket, |bucket| bucket.cuts_copies = true);
+    }
+
+    /// From now on what is written is encrypted with a KMS key: its ETag is no digest of its bytes.
+    pub fn encrypt_with_key(&self, bucket: &str) {
+        self.bucket(bucket, |bucket| bucket.keyed = true);
     }
 
     /// From now on everything in this bucket is forbidden.
@@ -358,7 +364,10 @@ impl FakeStore {
 
 impl State {
     pub(super) fn write(&mut self, bucket: &str, key: &str, object: FakeObject) -> ETag {
-        let etag = etag_of(&object);
+        let mut etag = etag_of(&object);
+        if self.buckets.get(bucket).is_some_and(|place| place.keyed) {
+            etag = ETag::from(format!("{:032x}", u128::from(self.versions) << 64));
+        }
         self.push(bucket, key, Version { id: String::new(), etag: etag.clone(), object: Some(object) });
         etag
     }
