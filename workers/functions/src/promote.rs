@@ -102,17 +102,18 @@ impl Promote {
             }
         };
         // an earlier verdict on this version may have been another: by older definitions, or while it was allowed
-        if let Some(to) = policy.promote_to() {
-            if let Some(copy) = promoted_copy(store, row, to).await.map_err(of_promotion)? {
-                return Err(FunctionError::permanent(format!(
-                    "an earlier verdict let this version go to production: remove or scan its copy in bucket `{}` at key `{}` ({})",
-                    copy.bucket,
-                    copy.key.escape_debug(),
-                    done.detail
-                )));
-            }
+        let copy = match policy.promote_to() {
+            Some(to) => promoted_copy(store, row, to).await.map_err(of_promotion)?,
+            None => None,
+        };
+        match copy {
+            None => Ok(done),
+            Some(lazaret_actions::promote::Place { bucket, key, .. }) => Err(FunctionError::permanent(format!(
+                "an earlier verdict let this version go to production: remove its copy in bucket `{bucket}` at key `{}` ({})",
+                key.escape_debug(),
+                done.detail
+            ))),
         }
-        Ok(done)
     }
 
     /// Leaves it where it is, with its verdict's tags.
