@@ -31,7 +31,7 @@ pub enum ActError {
     WriteVerdict(#[source] StoreError),
     #[error("starting its promotion: {0}")]
     StartPromotion(#[source] ServiceError),
-    #[error("starting its promotion: {0} executions of it have failed already")]
+    #[error("starting its promotion: {0} executions of it have failed already, or held it")]
     PromotionsFailed(u32),
     #[error("its bucket is a staging bucket, and this agent was told of no state machine")]
     NoStateMachine,

@@ -5,18 +5,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lazaret_aws::executions::{ExecutionStatus, Started};
+use lazaret_aws::executions::{Execution, ExecutionStatus, Started};
 use lazaret_aws::objects::PutCondition;
 use lazaret_aws::{Executions, ObjectStore, ServiceError};
-use lazaret_model::promotion::PromotionInput;
-use lazaret_model::{ResultRow, layout};
+use lazaret_model::promotion::{PromotionInput, PromotionOutcome};
+use lazaret_model::{ResultRow, Verdict, layout};
 use serde_json::json;
 use tracing::info;
 
 use crate::error::ActError;
 use crate::retry;
 
-/// Executions of one verdict that are started anew after one failed: each needs another scan of the same version. What has failed
+/// Executions of one verdict that are started anew after one failed or held it: each needs another scan of the same version. What has failed
 /// so often is for a person.
 const EXECUTIONS_MAX: u32 = 20;
 
@@ -53,11 +53,14 @@ impl Promotions {
                 .run(|error: &ServiceError| error.retryable, || self.executions.describe(&name))
                 .await
                 .map_err(ActError::StartPromotion)?;
-            match known.map(|execution| execution.status) {
-                Some(ExecutionStatus::Running | ExecutionStatus::Succeeded) => return Ok(()),
+            match known {
+                Some(known) if known.status == ExecutionStatus::Running => return Ok(()),
+                Some(known) if known.status == ExecutionStatus::Succeeded && !is_held(row, &known) => return Ok(()),
                 // it ended without having done it
-                Some(status) => info!(attempt, ?status, "A promotion of this version failed before; starting another"),
-                // S3 forgets after 90 days, and a name that is taken and unknown is not ours to use
+                Some(known) => {
+                    info!(attempt, status = ?known.status, "A promotion of this version did not do it; starting another");
+                }
+                // Step Functions forgets after 90 days, and a name that is taken and unknown is not ours to use
                 None => info!(attempt, "A promotion of this version is unknown by now; starting another"),
             }
         }
@@ -72,12 +75,21 @@ impl Promotions {
     }
 }
 
+/// Whether an execution that succeeded left in staging what may go: the reason (a setting, the bucket's versions) may be mended. What
+/// is held for its verdict's sake is where it belongs.
+fn is_held(row: &ResultRow, known: &Execution) -> bool {
+    let may_go = matches!(row.verdict, Verdict::Clean | Verdict::InfectedAllowed { .. });
+    let outcome = known.output.as_ref().and_then(|output| output.get("outcome"));
+    may_go && outcome.is_some_and(|outcome| *outcome == json!(PromotionOutcome::Held))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
     use lazaret_aws::fake::{FakeExecutions, FakeStore};
+    use lazaret_model::Evidence;
     use lazaret_model::promotion::record_name;
-    use lazaret_model::{Evidence, Verdict};
+    use lazaret_model::verdict::UnscannableReason;
 
     use super::*;
 
@@ -105,8 +117,32 @@ mod tests {
         executions.fail(&name, "Lazaret.Permanent", "denied");
         promotions.start(&store, &row, &name).await.expect("accepted");
         assert_eq!(count().await, 2);
-        executions.succeed(&format!("{name}-2"), json!({}));
+        executions.succeed(&format!("{name}-2"), json!({"outcome": "Held"}));
         promotions.start(&store, &row, &name).await.expect("accepted");
-        assert_eq!(count().await, 2, "what succeeded is done");
+        assert_eq!(count().await, 3, "what held it may be mended by now");
+        executions.succeed(&format!("{name}-3"), json!({"outcome": "Promoted"}));
+        promotions.start(&store, &row, &name).await.expect("accepted");
+        assert_eq!(count().await, 3, "what succeeded is done");
+    }
+
+    #[tokio::test]
+    async fn what_is_held_for_its_verdict_is_held_once() {
+        let store = FakeStore::new().with_versioned_bucket("staging").with_bucket("results");
+        store.insert("staging", "k", "x");
+        let executions = FakeExecutions::new();
+        let promotions = Promotions { executions: Arc::new(executions.clone()), results_bucket: "results".to_owned() };
+        let reason = UnscannableReason::Encrypted;
+        let row = ResultRow {
+            object: store.pinned_ref("staging", "k"),
+            verdict: Verdict::Unscannable { reason, detail: String::new() },
+            action: None,
+            scanned_at: Timestamp::UNIX_EPOCH,
+            evidence: Evidence::default(),
+        };
+        let name = record_name(&row.object, &row.verdict);
+        promotions.start(&store, &row, &name).await.expect("accepted");
+        executions.succeed(&name, json!({"outcome": "Held"}));
+        promotions.start(&store, &row, &name).await.expect("accepted");
+        assert_eq!(executions.list(10).await.expect("listed").len(), 1);
     }
 }

@@ -218,19 +218,19 @@ impl Flow {
         let execution = self.executions.describe(&name).await.expect("an answer").expect("an execution");
         let record = execution.input.expect("an input")["record"].as_str().expect("a record").to_owned();
         match self.steps(&record).await {
-            Ok(()) => self.executions.succeed(&name, json!({})),
+            Ok(done) => self.executions.succeed(&name, json!(done)),
             Err(failure) => self.executions.fail(&name, failure.name(), ""),
         }
     }
 
-    async fn steps(&self, record: &str) -> Result<(), Failure> {
+    async fn steps(&self, record: &str) -> Result<Answer, Failure> {
         let Answer::Found(found) = self.call(Step::Read, record).await? else { panic!("another step's answer") };
         let step = match found.verdict.as_str() {
             "Clean" | "InfectedAllowed" => Step::Promote,
             "Infected" => Step::Quarantine,
             _ => Step::Hold,
         };
-        self.call(step, record).await.map(drop)
+        self.call(step, record).await
     }
 
     /// A call of the function, and again after a crash or a failure that may pass.
