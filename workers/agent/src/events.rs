@@ -2,13 +2,15 @@
 //!
 //! * [`receive`]: messages of the event queue, several polls under way.
 //! * [`message`]: one message, from its receipt to its end; [`object`]: one record of it.
-//! * [`sort_out`]: what is not to be scanned; [`recent`]: what was seen a moment ago.
+//! * [`sort_out`]: what is not to be scanned; [`recent`]: what was seen a moment ago; [`earlier`]: what an earlier delivery decided on an
+//!   object that is gone since.
 //! * [`announce`]: results for EventBridge, in batches ([`batch`]), and for SNS; [`tally`]: for CloudWatch.
 //!
 //! Nothing is recorded before it is done: every step is safe to do twice, and what is left undone comes back as the message does.
 
 pub mod announce;
 pub mod batch;
+pub mod earlier;
 pub mod message;
 pub mod object;
 pub mod receive;
@@ -33,6 +35,7 @@ use crate::policies::PolicyBook;
 use crate::run::Deps;
 use announce::Announcer;
 use batch::Batches;
+use earlier::Earlier;
 use receive::{Receiver, messages_in_hand};
 use recent::Recent;
 use sort_out::SortOut;
@@ -66,6 +69,7 @@ pub async fn serve(
         inspector: agent.inspector(&settings, &policies),
         sort_out: SortOut::new(&settings, &events, Arc::clone(&policies)),
         recent: Recent::default(),
+        earlier: Earlier::new(Arc::clone(&agent.store), settings.results_bucket.clone(), Arc::clone(&policies)),
         announcer: Announcer::new(topic, batches.clone(), &events.notifications_topic),
         tally,
         promotions: agent.promotions,
@@ -95,6 +99,7 @@ struct Service {
     policies: Arc<PolicyBook>,
     sort_out: SortOut,
     recent: Recent,
+    earlier: Earlier,
     announcer: Announcer,
     tally: Arc<Tally>,
     promotions: Option<Promotions>,

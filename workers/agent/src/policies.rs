@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::allowed::AllowedContent;
 use lazaret_model::layout::{POLICIES_KEY, allowed_key};
@@ -31,13 +32,19 @@ pub enum PoliciesError {
     BadAllowed(#[source] serde_json::Error),
 }
 
+struct Current {
+    policies: Arc<Policies>,
+    /// When the look began that read them.
+    as_of: Timestamp,
+}
+
 /// The policies as they are now.
 pub struct PolicyBook {
     store: Arc<dyn ObjectStore>,
     /// None where there is no deployment.
     results_bucket: Option<String>,
-    current: RwLock<Arc<Policies>>,
-    /// When the last look began.
+    current: RwLock<Current>,
+    /// When the last look that somebody asked for began.
     looked: Mutex<Option<Instant>>,
 }
 
@@ -45,19 +52,25 @@ impl PolicyBook {
     /// Reads the policies; none at all are the defaults. At the start a file that can't be read is an error: better no agent than
     /// one that moves what its owner wants kept.
     pub async fn open(store: Arc<dyn ObjectStore>, results_bucket: String) -> Result<Self, PoliciesError> {
-        let first = read(store.as_ref(), &results_bucket).await?;
-        let book = Self::fixed(store, first);
-        Ok(Self { results_bucket: Some(results_bucket), ..book })
+        let as_of = Timestamp::now();
+        let policies = Arc::new(read(store.as_ref(), &results_bucket).await?);
+        let current = RwLock::new(Current { policies, as_of });
+        Ok(Self { store, results_bucket: Some(results_bucket), current, looked: Mutex::default() })
     }
 
     /// Policies that nobody changes, for whoever scans without a deployment.
     pub fn fixed(store: Arc<dyn ObjectStore>, policies: Policies) -> Self {
-        let current = RwLock::new(Arc::new(policies));
+        let current = RwLock::new(Current { policies: Arc::new(policies), as_of: Timestamp::now() });
         Self { store, results_bucket: None, current, looked: Mutex::default() }
     }
 
     pub fn current(&self) -> Arc<Policies> {
-        Arc::clone(&self.current.read().expect("no one panics while writing"))
+        Arc::clone(&self.current.read().expect("no one panics while writing").policies)
+    }
+
+    /// What was written before this is known.
+    pub fn as_of(&self) -> Timestamp {
+        self.current.read().expect("no one panics while writing").as_of
     }
 
     /// Reads them again and again. A file that can't be read leaves the last good one in force.
@@ -88,10 +101,15 @@ impl PolicyBook {
 
     async fn read_anew(&self) -> Result<(), PoliciesError> {
         let Some(bucket) = &self.results_bucket else { return Ok(()) };
+        let as_of = Timestamp::now();
         let policies = read(self.store.as_ref(), bucket).await?;
         if policies != *self.current() {
             info!("The policies changed");
-            *self.current.write().expect("no one panics while writing") = Arc::new(policies);
+        }
+        let mut current = self.current.write().expect("no one panics while writing");
+        // of two looks at once the one that began first may end last
+        if current.as_of <= as_of {
+            *current = Current { policies: Arc::new(policies), as_of };
         }
         Ok(())
     }

@@ -161,6 +161,21 @@ async fn a_bucket_that_was_protected_a_moment_ago_is_scanned_and_others_cost_one
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flood_of_old_events_of_others_buckets_costs_no_look_and_no_time() {
+    let world = EventWorld::new().await;
+    for n in 0..1000 {
+        let (_, mut record) = world.owner().store(FOREIGN, &n.to_string(), "plain");
+        record["eventTime"] = json!("2026-01-01T00:00:00Z");
+        world.send(&[record]);
+    }
+    world.put(BUCKET, "k", "plain");
+    let (_, took) = timed(world.settle()).await;
+    assert!(took < SECOND * 2, "{took:?}"); // the last polls take one
+    assert_eq!((world.scans(), world.tag(BUCKET, "k").as_deref()), (1, Some("Clean")));
+    assert_eq!(world.s3.calls("get"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_is_not_ignored_while_nobody_can_say_whose_it_is() {
     let world = EventWorld::new().await;
     let mut protected = policies(|_| {});

@@ -9,6 +9,7 @@ use lazaret_model::{ActionOutcome, ResultRow, Verdict};
 use tracing::{Instrument, debug, info, info_span};
 
 use super::Service;
+use super::earlier::EarlierError;
 use super::recent::Claim;
 use super::sort_out::Sorted;
 use crate::act::{Act, is_pending};
@@ -22,6 +23,8 @@ pub enum ObjectError {
     Policies(#[from] PoliciesError),
     #[error(transparent)]
     Inspect(#[from] InspectError),
+    #[error(transparent)]
+    Earlier(#[from] EarlierError),
     #[error("it could not be fetched for now: {0}")]
     Fetch(String),
     #[error("its action could not be finished for now")]
@@ -69,10 +72,13 @@ impl Service {
             Verdict::Error { reason: ErrorReason::FetchFailed, detail } if !last_delivery => {
                 return Err(ObjectError::Fetch(detail.clone()));
             }
-            Verdict::Gone { reason } => {
-                debug!(%reason, "The object is gone");
-                return Ok(());
-            }
+            Verdict::Gone { reason } => match self.earlier.decided(&created.object).await? {
+                Some(earlier) => row = earlier,
+                None => {
+                    debug!(%reason, "The object is gone");
+                    return Ok(());
+                }
+            },
             _ => {}
         }
         self.act_on(&mut row, last_delivery).await?;
@@ -90,6 +96,7 @@ impl Service {
         if !is_pending(row) {
             return Ok(());
         }
+        self.earlier.write_down(row).await?;
         let act = Act {
             actor: Actor { store: self.store.as_ref(), promotions: self.promotions.as_ref() },
             policies: &self.policies,

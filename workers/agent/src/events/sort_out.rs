@@ -1,11 +1,15 @@
 //! Sort out: events that are not to be scanned, by their bucket and by who stored the object.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_model::event::CreatedObject;
 
 use crate::config::{EventSettings, Settings};
 use crate::policies::{PoliciesError, PolicyBook};
+
+/// By so much S3's clock and ours may differ.
+const CLOCKS: Duration = Duration::from_secs(2);
 
 /// What an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,8 @@ impl SortOut {
     }
 
     /// An event of a bucket that is not protected as far as is known has the policies read again before it is ignored: the bucket
-    /// may have been protected a moment ago.
+    /// may have been protected a moment ago. Not so an event that is older than what is known: from EventBridge come events of any
+    /// bucket, and a flood of them must not keep those of others waiting.
     ///
     /// # Errors
     /// If they can't be read then.
@@ -44,7 +49,8 @@ impl SortOut {
         if created.principal.as_deref().is_some_and(|principal| self.is_own(principal)) {
             return Ok(Sorted::Ignored("it was stored by us"));
         }
-        if !self.is_protected(bucket) {
+        let known = self.policies.as_of() > created.object.last_modified + CLOCKS;
+        if !known && !self.is_protected(bucket) {
             self.policies.refresh_now().await?;
         }
         let protected = self.is_protected(bucket);

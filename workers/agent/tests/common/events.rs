@@ -11,7 +11,7 @@ use lazaret_agent::events::tally::Tally;
 use lazaret_agent::{AgentError, Deps, EventDeps, serve};
 use lazaret_aws::Executions;
 use lazaret_aws::fake::{
-    FailingQueue, FailingStore, FakeBus, FakeExecutions, FakeObject, FakeQueue, FakeStore, FakeTopic,
+    FailingQueue, FailingStore, FakeBus, FakeExecutions, FakeObject, FakeQueue, FakeStore, FakeTopic, Faults,
 };
 use lazaret_aws::objects::{ObjectStore, PutCondition};
 use lazaret_model::announcement::ScanResult;
@@ -33,7 +33,8 @@ pub const FOREIGN: &str = "foreign";
 pub const OWN_ROLE: &str = "AROAOWN";
 pub const ACCOUNT: &str = "123456789012";
 const TOPIC: &str = "arn:aws:sns:eu-central-1:123456789012:lazaret-notifications";
-const NOON: i64 = 1_795_348_800;
+/// In 2030: what happens in a test is after all that is known at its start.
+const BEGIN: i64 = 1_893_456_000;
 
 pub struct EventWorld {
     pub s3: FakeStore,
@@ -103,7 +104,7 @@ impl Owner {
     /// Stores an object; its event is the caller's to send.
     pub fn store(&self, bucket: &str, key: &str, text: &str) -> (ObjectRef, Value) {
         let number = self.clock.fetch_add(1, Ordering::SeqCst);
-        let at = Timestamp::from_second(NOON + number).expect("a time");
+        let at = Timestamp::from_second(BEGIN + number).expect("a time");
         self.s3.insert_object(bucket, key, FakeObject::new(text.to_owned()).modified(at));
         let object = self.s3.pinned_ref(bucket, key);
         let record = record_of(&object, &format!("{number:016X}"));
@@ -180,9 +181,16 @@ impl EventWorld {
 
     /// The same world without the faults, as another agent sees it.
     pub fn without_faults(mut self) -> Self {
+        self.forget_faults();
+        self
+    }
+
+    /// Of agents that start from now on.
+    pub fn forget_faults(&mut self) {
         self.store = FailingStore::new(self.s3.clone());
         self.queue = FailingQueue::new(self.sqs.clone());
-        self
+        self.topic.faults = Faults::default();
+        self.bus.faults = Faults::default();
     }
 
     pub fn deps(&self) -> EventDeps {
