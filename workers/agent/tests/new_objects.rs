@@ -244,9 +244,9 @@ async fn the_same_event_is_scanned_once_and_the_same_bytes_stored_again_are_scan
     let (_, record) = world.owner().store(BUCKET, "k", "plain");
     let twice = async {
         world.send(&[record.clone(), record.clone()]);
-        world.send(&[record.clone()]);
+        world.send(std::slice::from_ref(&record));
         world.settled().await;
-        world.send(&[record.clone()]);
+        world.send(std::slice::from_ref(&record));
         world.settled().await;
         assert_eq!((world.scans(), world.told().len()), (1, 1));
         world.put(BUCKET, "k", "plain");
@@ -460,7 +460,7 @@ async fn while_nobody_can_say_whether_a_content_is_allowed_it_is_not() {
 async fn a_verdict_in_a_staging_bucket_is_written_down_and_handed_over_once() {
     let world = EventWorld::new().await;
     let (clean, record) = world.owner().store(STAGING, "k", "plain");
-    world.send(&[record.clone()]);
+    world.send(std::slice::from_ref(&record));
     world.put(STAGING, "bad", "virus");
     world.settle().await;
     assert_eq!(world.promotions().await, 2);
