@@ -113,6 +113,25 @@ mod tests {
     }
 
     #[test]
+    fn every_command_stands_in_the_documentation() {
+        fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+            let below: Vec<_> = command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+            if below.is_empty() {
+                found.push(path.to_owned());
+            }
+            below.iter().for_each(|below| leaves(below, &format!("{path} {}", below.get_name()), found));
+        }
+        let mut commands = Vec::new();
+        leaves(&Cli::command(), "lazaret", &mut commands);
+        assert!(commands.len() > 20, "{commands:?}");
+        let documentation = include_str!("../../docs/cli.md");
+        let headings: Vec<_> = documentation.lines().filter(|line| line.starts_with("### ")).collect();
+        for command in commands {
+            assert!(headings.iter().any(|heading| heading.contains(&format!("`{command}"))), "{command}");
+        }
+    }
+
+    #[test]
     fn buckets_are_taken_one_by_one_or_together() {
         let line = "lazaret job start --bucket a b/x/ --bucket c --wait --json";
         let cli = Cli::try_parse_from(line.split(' ')).expect("a command line");

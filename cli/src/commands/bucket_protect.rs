@@ -19,6 +19,7 @@ use crate::{moment, protection_text};
 /// What is not said stays as it is, or is the default.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ProtectArgs {
+    /// The bucket
     #[arg(value_name = "NAME")]
     pub name: String,
     /// The time of `--scan-existing since T`
@@ -46,7 +47,7 @@ pub struct ProtectArgs {
     #[arg(long, value_enum)]
     pub via: Option<Way>,
     /// What of the objects that it holds already is scanned, by a job: all, none, or `since T` with T as for `job start`
-    /// [default: all if its events were off, else none]
+    /// [default: all if it was not protected so far, else none]
     #[arg(long, value_name = "all|since T|none")]
     pub scan_existing: Option<String>,
     /// From the moment that its events are switched on to the end of that job's window: S3 may take minutes
@@ -61,6 +62,7 @@ pub struct ProtectArgs {
 pub enum Infected {
     /// To the quarantine bucket
     Move,
+    /// The version that was scanned, for good
     Delete,
     /// Tag them, and leave them
     Keep,

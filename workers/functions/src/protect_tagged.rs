@@ -48,10 +48,11 @@ pub struct ProtectTagged {
 }
 
 impl ProtectTagged {
-    /// Safe to repeat, and to run beside itself. A bucket that could not be brought there is counted, and tried again by the next run.
+    /// Safe to repeat, and to run beside itself.
     ///
     /// # Errors
-    /// If buckets or policies can't be read: then nothing was changed.
+    /// If buckets or policies can't be read: then nothing was changed. At the end, if a bucket could not be brought there: the log has its
+    /// name and why, all others are done, and the next run tries again. Only a failure is seen by the alarm.
     pub async fn handle(&self, input: Input, now: Timestamp) -> Result<Counts, FunctionError> {
         let site = Site {
             store: self.store.clone(),
@@ -61,7 +62,15 @@ impl ProtectTagged {
             quarantine_bucket: self.topic.quarantine_bucket(),
             topic: self.topic.clone(),
         };
-        reconcile(&site, input.bucket(), self.settle_seconds, now).await.map_err(|error| failure(&error))
+        let counts =
+            reconcile(&site, input.bucket(), self.settle_seconds, now).await.map_err(|error| failure(&error))?;
+        match counts.failed {
+            0 => Ok(counts),
+            failed => Err(FunctionError::permanent(format!(
+                "{failed} of {} buckets are not what their tag asks for: the log says which and why",
+                counts.buckets
+            ))),
+        }
     }
 }
 

@@ -55,6 +55,15 @@ async fn cloud_trail_names_one_bucket_and_the_schedule_means_all() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_could_not_be_protected_is_a_failure_once_all_others_are() {
+    let world = world();
+    world.buckets.set_tags("other", &[("lazaret:protect", "standrad")]);
+    let failed = world.function.handle(Input::default(), Timestamp::now()).await.expect_err("one is not");
+    assert!(failed.message.contains("1 of 2 buckets"), "{failed}");
+    assert_eq!(world.buckets.notifications_of("uploads").topics.len(), 1);
+}
+
+#[tokio::test]
 async fn buckets_that_can_not_be_listed_are_a_failure_by_name() {
     let world = world();
     for (error, failure) in [

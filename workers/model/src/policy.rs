@@ -87,7 +87,7 @@ impl Via {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Protection {
-    /// Since when notifications were asked for.
+    /// Since when it is as it is: events of these keys, promoted to there. What was stored before is a job's matter.
     pub since: Timestamp,
     pub by: ProtectedBy,
     /// If set, this is a staging bucket: what is clean is promoted there.

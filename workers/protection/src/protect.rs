@@ -94,7 +94,8 @@ pub struct Protected {
     pub bucket: String,
     pub policy: Policy,
     pub protection: Protection,
-    /// Its events were not on before, or not for all keys that they are on for now: what is there may never have been scanned.
+    /// It begins now: its events were not on before, or not for all keys that they are on for now, or clean objects were not promoted
+    /// to where they are now. What is there already may never have been scanned, or wait for ever.
     pub activated: bool,
     /// The keys of our rules in its notification configuration; empty where EventBridge has all.
     pub keys: Vec<String>,
@@ -117,13 +118,13 @@ pub async fn protect(site: &Site, wish: &Wish, now: Timestamp) -> Result<Protect
     let was_on = there.is_some_and(|there| is_on(there, &current, site));
     let switched_on = there.is_some_and(|there| there.event_bridge_switched_on);
     let plan = placed(site, bucket, &planned, &current, switched_on)?;
-    let activated = !was_on || grows(&current, &plan.notifications, site);
+    let promotes_anew = planned.promote_to().is_some_and(|to| known.of(bucket).promote_to() != Some(to));
+    let activated = !was_on || promotes_anew || grows(&current, &plan.notifications, site);
 
     let entry = |policies: &Policies| {
         let mut policy = wish.policy(policies, now)?;
         if let Some(protection) = &mut policy.protection {
-            // one that was not in force begins now, whatever the policies said
-            protection.since = if was_on { protection.since } else { now };
+            protection.since = if activated { now } else { protection.since };
             protection.event_bridge_switched_on = plan.switched_on;
         }
         Ok(Some(policy))

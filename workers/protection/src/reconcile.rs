@@ -38,6 +38,8 @@ pub struct Counts {
     pub unprotected: u64,
     /// Activation jobs that were started, or found started.
     pub jobs: u64,
+    /// Buckets whose tags the role may not read, and that no tag protected: those that Lazaret is not for.
+    pub unreadable: u64,
     /// Buckets left as they are, for a reason that the log has.
     pub failed: u64,
 }
@@ -48,6 +50,7 @@ enum Done {
     Kept {
         tagged: bool,
     },
+    Unreadable,
     Protected,
     Unprotected,
 }
@@ -84,6 +87,7 @@ pub async fn reconcile(
                 counts.protected += 1;
             }
             Ok(Done::Unprotected) => counts.unprotected += 1,
+            Ok(Done::Unreadable) => counts.unreadable += 1,
             Err(why) => {
                 warn!(bucket, %why, "Bucket `{bucket}` was left as it is");
                 counts.failed += 1;
@@ -98,6 +102,7 @@ pub async fn reconcile(
         protected = counts.protected,
         unprotected = counts.unprotected,
         jobs = counts.jobs,
+        unreadable = counts.unreadable,
         failed = counts.failed,
         "Looked at the tags of {} buckets",
         counts.buckets
@@ -111,6 +116,8 @@ async fn look_at(site: &Site, bucket: &str, policies: &Policies, now: Timestamp)
         Ok(tags) => tags,
         // deleted since it was listed, or since CloudTrail told of it
         Err(StoreError::NoSuchBucket(_)) if there.is_none() => return Ok(Done::Kept { tagged: false }),
+        // the role is for the buckets that the owner named, and the list has all of the account
+        Err(StoreError::AccessDenied(_)) if there.is_none() => return Ok(Done::Unreadable),
         Err(error) => return Err(format!("its tags can't be read: {error}")),
     };
     let text = |error: ProtectError| error.to_string();

@@ -237,6 +237,9 @@ async fn a_staging_bucket_can_become_an_ordinary_one() {
     let ordinary = Wish { flow: Some(Flow::Standard), ..wish("staging") };
     let ordinary = protect(&world.site(), &ordinary, now()).await.expect("protected");
     assert!(ordinary.policy.promote_to().is_none() && !ordinary.activated);
+    let later = now() + jiff::SignedDuration::from_hours(1);
+    let again = protect(&world.site(), &standing("staging"), later).await.expect("protected");
+    assert!(again.activated && again.protection.since == later, "what is there would wait for ever");
 }
 
 #[tokio::test]

@@ -48,6 +48,18 @@ async fn a_tag_protects_a_bucket_once_and_its_removal_unprotects_it() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_becomes_a_staging_bucket_has_a_job_over_what_it_holds() {
+    let world = World::new();
+    world.buckets.set_tags("staging", &[(TAG, "standard")]);
+    run(&world).await;
+    world.buckets.set_tags("staging", &[(TAG, "two-bucket=production")]);
+    let later = now() + jiff::SignedDuration::from_hours(48);
+    let counts = reconcile(&world.site(), None, 300, later).await.expect("looked at");
+    assert_eq!((counts.protected, counts.jobs), (1, 1));
+    assert_eq!(world.executions.list(10).await.expect("listed").len(), 2);
+}
+
+#[tokio::test]
 async fn what_a_command_protected_no_tag_touches() {
     let world = World::new();
     protect(&world.site(), &wish("uploads"), now()).await.expect("protected");
@@ -71,7 +83,7 @@ async fn tags_that_can_not_be_read_are_no_reason_to_unprotect() {
     run(&world).await;
     world.buckets.faults.fail_always("tags", StoreError::AccessDenied("AccessDenied".into()));
     let counts = run(&world).await;
-    assert_eq!((counts.failed, counts.unprotected), (3, 0));
+    assert_eq!((counts.failed, counts.unreadable, counts.unprotected), (1, 2, 0), "two were never ours to read");
     assert!(by_tag(&world, "uploads"));
 }
 
