@@ -38,7 +38,8 @@ pub async fn list(cloud: &Cloud, bucket: Option<&str>, since: Option<Timestamp>)
 pub async fn one(cloud: &Cloud, text: &str) -> anyhow::Result<Entry> {
     let digits = text.len() <= ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let whole_key = id_of(text).is_some();
-    if !whole_key && !(digits && text.len() >= ID_DIGITS_MIN) {
+    let is_id = digits && text.len() >= ID_DIGITS_MIN;
+    if !(whole_key || is_id) {
         bail!(
             "`{}` is not the id of a copy in quarantine: give at least {ID_DIGITS_MIN} of the hex digits that `lazaret quarantine list` shows, or the whole key",
             escape::line(text)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lazaret_model::tags::Tag;
 
 use super::{Calls, FakeStore, Faults, locked};
@@ -67,7 +67,7 @@ impl FakeBuckets {
         self.state().unreachable.insert(arn.to_owned());
     }
 
-    /// What `retained_until` says of an object.
+    /// What `retained_until` says of an object; else it is a day in a bucket whose versions are locked.
     pub fn retain(&self, bucket: &str, key: &str, until: Timestamp) {
         self.state().retained.insert((bucket.to_owned(), key.to_owned()), until);
     }
@@ -186,6 +186,8 @@ impl Buckets for FakeBuckets {
         _version_id: Option<&str>,
     ) -> Result<Option<Timestamp>, StoreError> {
         self.open("retained_until", bucket)?;
-        Ok(self.state().retained.get(&(bucket.to_owned(), key.to_owned())).copied())
+        let named = self.state().retained.get(&(bucket.to_owned(), key.to_owned())).copied();
+        let a_day = || Timestamp::now() + SignedDuration::from_hours(24);
+        Ok(named.or_else(|| self.store.is_locked(bucket).then(a_day)))
     }
 }

@@ -341,6 +341,11 @@ impl FakeStore {
         self.state().open(bucket).map(drop)
     }
 
+    /// Whether Object Lock keeps this bucket's versions.
+    pub(super) fn is_locked(&self, bucket: &str) -> bool {
+        self.bucket(bucket, |bucket| bucket.locked)
+    }
+
     pub(super) fn versioning_of(&self, bucket: &str) -> Versioning {
         self.bucket(bucket, |bucket| match bucket {
             Bucket { suspended: true, .. } => Versioning::Suspended,

@@ -125,6 +125,18 @@ async fn topics_are_there_or_not() {
 }
 
 #[tokio::test]
+async fn a_locked_version_says_until_when() {
+    for world in worlds().await {
+        let bucket = world.locked_bucket().await;
+        world.put(&bucket, "key", "x").await;
+        let head = world.store().head(&bucket, "key", None).await.expect("an answer").expect("there");
+        let until = world.buckets().retained_until(&bucket, "key", head.object.version_id.as_deref()).await;
+        let until = until.expect("an answer").expect("a lock");
+        assert!(until > jiff::Timestamp::now(), "{until}");
+    }
+}
+
+#[tokio::test]
 async fn an_object_without_a_lock_is_retained_by_nothing() {
     for world in worlds().await {
         let bucket = world.bucket(false).await;
