@@ -17,7 +17,7 @@ use crate::error::ProtectError;
 use crate::policies;
 use crate::protect::{Flow, Wish, is_on, notifications, protect, protection};
 use crate::site::Site;
-use crate::tag::{Asked, asked};
+use crate::tag::{ACCEPT_TAG, Asked, accepts, asked};
 use crate::unprotect::unprotect;
 
 /// Buckets that are looked at together; one after another, 10,000 would take longer than a function may.
@@ -131,6 +131,15 @@ async fn look_at(site: &Site, bucket: &str, policies: &Policies, now: Timestamp)
             if protection(policies, bucket).is_some_and(|there| there.by == ProtectedBy::Command) {
                 return Ok(Done::Kept { tagged: true });
             }
+            if let Flow::TwoBucket(to) = &flow
+                && let Err(why) = consent(site, bucket, &to.bucket).await
+            {
+                // a consent that was taken back ends what rested on it; the objects stay in staging
+                if there.is_some_and(|there| there.promote_to.is_some()) {
+                    unprotect(site, bucket, ProtectedBy::Tag).await.map_err(text)?;
+                }
+                return Err(why);
+            }
             if let Some(there) = there {
                 let events_on = is_on(there, &notifications(site, bucket).await.map_err(text)?, site);
                 if events_on && flow_of(there) == flow {
@@ -141,6 +150,17 @@ async fn look_at(site: &Site, bucket: &str, policies: &Policies, now: Timestamp)
             protect(site, &wish, now).await.map_err(text)?;
             Ok(Done::Protected)
         }
+    }
+}
+
+/// Whether the production bucket takes what comes from `staging`: its owner says so by a tag of its own.
+async fn consent(site: &Site, staging: &str, production: &str) -> Result<(), String> {
+    match site.buckets.tags(production).await {
+        Ok(tags) if accepts(&tags, staging) => Ok(()),
+        Ok(_) => Err(format!(
+            "its tag asks for promotion to `{production}`, which does not have the tag `{ACCEPT_TAG}` with `{staging}` in it"
+        )),
+        Err(error) => Err(format!("whether `{production}` takes what it promotes can't be read: {error}")),
     }
 }
 

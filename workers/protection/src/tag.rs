@@ -8,6 +8,16 @@ use crate::protect::Flow;
 /// The tag's key.
 pub const PROTECT_TAG: &str = "lazaret:protect";
 
+/// The tag by which a production bucket lets staging buckets promote to it that only a tag protects: their names, with spaces between
+/// them. Whoever may tag a bucket of their own could else write to any production bucket through the function that promotes.
+pub const ACCEPT_TAG: &str = "lazaret:accept-from";
+
+/// Whether a bucket with these tags takes what is promoted from `staging`.
+pub fn accepts(tags: &[Tag], staging: &str) -> bool {
+    let named = tags.iter().filter(|tag| tag.key == ACCEPT_TAG).flat_map(|tag| tag.value.split_whitespace());
+    named.into_iter().any(|name| name == staging)
+}
+
 /// What the tag says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
@@ -45,6 +55,13 @@ mod tests {
 
     fn read(value: &str) -> Result<Asked, BadTag> {
         asked(&[Tag { key: "team".into(), value: "a".into() }, Tag { key: PROTECT_TAG.into(), value: value.into() }])
+    }
+
+    #[test]
+    fn a_bucket_accepts_only_those_that_it_names() {
+        let tags = [Tag { key: ACCEPT_TAG.into(), value: "uploads other".into() }];
+        assert!(accepts(&tags, "uploads") && accepts(&tags, "other"));
+        assert!(!accepts(&tags, "up") && !accepts(&tags, "uploads other") && !accepts(&[], "uploads"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::json;
 use world::{World, now, theirs, two_bucket, wish};
 
 const TAG: &str = "lazaret:protect";
+const ACCEPT_TAG: &str = "lazaret:accept-from";
 
 async fn run(world: &World) -> Counts {
     reconcile(&world.site(), None, 300, now()).await.expect("looked at")
@@ -27,6 +28,7 @@ async fn a_tag_protects_a_bucket_once_and_its_removal_unprotects_it() {
     let world = World::new();
     world.buckets.set_tags("uploads", &[("team", "a"), (TAG, "")]);
     world.buckets.set_tags("staging", &[(TAG, "two-bucket=production/in/")]);
+    world.buckets.set_tags("production", &[(ACCEPT_TAG, "staging")]);
     let counts = run(&world).await;
     assert_eq!(counts, Counts { buckets: 3, tagged: 2, protected: 2, jobs: 2, ..Counts::default() });
     assert_eq!(world.policies().of("staging").promote_to().map(|to| to.prefix.as_str()), Some("in/"));
@@ -53,10 +55,29 @@ async fn a_bucket_that_becomes_a_staging_bucket_has_a_job_over_what_it_holds() {
     world.buckets.set_tags("staging", &[(TAG, "standard")]);
     run(&world).await;
     world.buckets.set_tags("staging", &[(TAG, "two-bucket=production")]);
+    world.buckets.set_tags("production", &[(ACCEPT_TAG, "staging")]);
     let later = now() + jiff::SignedDuration::from_hours(48);
     let counts = reconcile(&world.site(), None, 300, later).await.expect("looked at");
     assert_eq!((counts.protected, counts.jobs), (1, 1));
     assert_eq!(world.executions.list(10).await.expect("listed").len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_promoted_by_tag_to_a_bucket_that_does_not_say_so_itself() {
+    let world = World::new();
+    world.buckets.set_tags("staging", &[(TAG, "two-bucket=production")]);
+    for consent in [&[][..], &[(ACCEPT_TAG, "uploads")]] {
+        world.buckets.set_tags("production", consent);
+        let counts = run(&world).await;
+        assert_eq!((counts.protected, counts.failed), (0, 1));
+        assert!(world.policies().buckets.is_empty());
+    }
+    world.buckets.set_tags("production", &[(ACCEPT_TAG, "uploads staging")]);
+    assert_eq!(run(&world).await.protected, 1);
+    assert!(world.policies().of("staging").promote_to().is_some());
+    world.buckets.set_tags("production", &[]);
+    assert_eq!(run(&world).await.failed, 1);
+    assert_eq!(world.policies().of("staging").promote_to(), None, "a consent that was taken back ends it");
 }
 
 #[tokio::test]
