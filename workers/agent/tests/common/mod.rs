@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lazaret_actions::promotion::Promotions;
 use lazaret_agent::config::{JobSettings, Settings};
 use lazaret_agent::{AgentError, Content, Deps, EngineGone, Scanned, Scanner, run};
-use lazaret_aws::fake::{FailingQueue, FailingStore, FakeQueue, FakeStore};
+use lazaret_aws::fake::{FailingQueue, FailingStore, FakeExecutions, FakeQueue, FakeStore};
 use lazaret_aws::objects::{ObjectStore, PutCondition};
 use lazaret_model::quarantine::{copy_of_record, quarantine_key};
 use lazaret_model::result::part_from_json_lines;
@@ -110,6 +111,7 @@ pub struct World {
     pub settings: Settings,
     pub job: JobSettings,
     pub packets: Vec<WorkPacket>,
+    pub executions: FakeExecutions,
 }
 
 pub fn job_id() -> JobId {
@@ -144,6 +146,7 @@ impl World {
             settings: settings(),
             job: JobSettings { job_id: job_id(), idle: Duration::from_secs(30), progress: Duration::from_secs(5) },
             packets: Vec::new(),
+            executions: FakeExecutions::new(),
         }
     }
 
@@ -215,7 +218,10 @@ impl World {
 
     pub fn deps(&self) -> Deps {
         Deps {
-            promotions: None,
+            promotions: Some(Promotions {
+                executions: Arc::new(self.executions.clone()),
+                results_bucket: RESULTS.to_owned(),
+            }),
             store: Arc::new(self.store.clone()),
             queue: Arc::new(self.queue.clone()),
             scanner: Arc::new(self.scanner.clone()),
