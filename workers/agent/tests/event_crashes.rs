@@ -282,6 +282,11 @@ impl Chaos {
         for _ in 0..self.dice.roll(3) {
             self.meddle();
         }
+        // an outage of S3, long enough that what is tried gives up
+        let (outage, calls) = (1 + self.dice.roll(15), self.dice.roll(3) * 20);
+        for call in outage..outage + calls {
+            self.world.store.faults.fail(ANY, call, StoreError::Transient("InternalError".into()));
+        }
         let (port, call, seconds) = (*self.dice.of(&PORTS), 1 + self.dice.roll(20), self.dice.roll(200));
         let (dies, two) = (self.dice.roll(2) == 0, self.dice.roll(4) == 0);
         let world = &self.world;
