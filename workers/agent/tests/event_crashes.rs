@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use common::events::*;
 use common::*;
+use lazaret_actions::uncover::UNCOVERED;
+use lazaret_agent::AgentError;
 use lazaret_aws::ObjectStore;
 use lazaret_aws::fake::ANY;
 use lazaret_aws::objects::StoreError;
 use lazaret_model::policy::InfectedAction;
 use lazaret_model::quarantine::quarantine_key;
-use lazaret_model::{ObjectRef, Verdict};
+use lazaret_model::{ActionOutcome, ObjectRef, Verdict};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -209,6 +211,7 @@ impl Dice {
 
 /// One sequence of what may happen to two buckets.
 struct Chaos {
+    seed: u64,
     world: EventWorld,
     dice: Dice,
     /// All that was ever stored, with its text.
@@ -224,7 +227,7 @@ const TEXTS: [&str; 4] = ["plain", "a virus", "encrypted", "other"];
 impl Chaos {
     async fn new(seed: u64) -> Self {
         let world = EventWorld::new().await;
-        Self { world, dice: Dice(seed), stored: Arc::default(), unsent: Vec::new(), sent: Vec::new() }
+        Self { seed, world, dice: Dice(seed), stored: Arc::default(), unsent: Vec::new(), sent: Vec::new() }
     }
 
     fn place(&mut self) -> (&'static str, &'static str) {
@@ -294,10 +297,28 @@ impl Chaos {
         let stop = || sleep(Duration::from_secs(seconds));
         let second = async { if two { world.run_until(stop()).await } else { Ok(()) } };
         tokio::select! {
-            biased;
-            () = reached.notified() => {}
-            results = async { tokio::join!(world.run_until(stop()), second) } => {
-                results.0.and(results.1).expect("end as they are told");
+                    biased;
+                    () = reached.notified() => {}
+                    results = async { tokio::join!(world.run_until(stop()), second) } => {
+        let result = results.0.and(results.1);
+                        // no agent starts without policies
+                        assert!(matches!(result, Ok(()) | Err(AgentError::Policies(_))), "seed {}: {result:?}", self.seed);
+                    }
+                }
+    }
+
+    /// What was given up on its last delivery, which is announced: somebody has it scanned again.
+    fn scan_again(&self) {
+        let stored = self.stored.lock().expect("stored").clone();
+        for told in self.world.published() {
+            let failed = matches!(&told.action_outcome, Some(ActionOutcome::Failed(why)) if why != UNCOVERED);
+            let same = |object: &ObjectRef| {
+                (&object.bucket, &object.key, &object.version_id) == (&told.bucket, &told.key, &told.version_id)
+                    && object.etag.as_str() == told.etag
+            };
+            let found = stored.iter().rfind(|(object, _)| same(object));
+            if let Some((object, _)) = found.filter(|_| failed || told.result == "Error") {
+                self.world.send(&[record_of(object, told.sequencer.as_deref().unwrap_or_default())]);
             }
         }
     }
@@ -312,11 +333,13 @@ impl Chaos {
         let dead = self.world.dead.bodies();
         dead.into_iter().for_each(|body| self.world.sqs.push(body));
         self.world.settle().await;
+        self.scan_again();
+        self.world.settle().await;
         self
     }
 
-    async fn check(&self, seed: u64) {
-        let world = &self.world;
+    async fn check(&self) {
+        let (world, seed) = (&self.world, self.seed);
         let stored = self.stored.lock().expect("stored").clone();
         let infected = |text: &str| text.contains("virus");
         let expected = |text: &str| if text == "encrypted" { "Unscannable" } else { Verdict::Clean.name() };
@@ -368,7 +391,7 @@ async fn whatever_happens_in_whatever_order_every_object_ends_tagged_or_in_quara
             }
         }
         let chaos = chaos.settle().await;
-        chaos.check(seed).await;
+        chaos.check().await;
         quarantined += chaos.world.quarantined().len();
     }
     assert!(agents > 1000 && quarantined > 300, "{agents} agents, {quarantined} in quarantine");
