@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-definitions", "lazaret-engine-protocol"],
     ),
     ("lazaret-functions", &["lazaret-model", "lazaret-aws", "lazaret-actions", "lazaret-protection", "lazaret-report"]),
+    ("lazaret-api", &["lazaret-model", "lazaret-aws", "lazaret-agent"]),
     (
         "lazaret-cli",
         &[

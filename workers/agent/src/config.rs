@@ -6,7 +6,7 @@
 
 pub mod definitions;
 pub mod engine;
-mod read;
+pub mod read;
 pub mod settings;
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,7 @@ pub enum DefinitionsSource {
 }
 
 impl DefinitionsSettings {
-    pub(super) fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
+    pub fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
         let max_age = variables.number_or("LAZARET_DEFINITIONS_MAX_AGE_SECONDS", DEFAULT_MAX_AGE_SECONDS, 0)?;
         Ok(Self {
             source: DefinitionsSource::read(variables)?,

@@ -42,7 +42,7 @@ impl EngineSettings {
         Sha256::digest(format!("{self:?}")).into()
     }
 
-    pub(super) fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
+    pub fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             program: variables.path("LAZARET_ENGINE")?,
             scan: variables.seconds("LAZARET_SCAN_SECONDS", 1)?,
@@ -56,7 +56,7 @@ impl EngineSettings {
 }
 
 impl RulesSettings {
-    pub(super) fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
+    pub fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
         let beside_the_engine = || Ok(variables.path("LAZARET_ENGINE")?.with_file_name("lazaret-yara"));
         Ok(Self {
             program: variables.path("LAZARET_YARA").or_else(|_| beside_the_engine())?,

@@ -21,7 +21,7 @@ impl ConfigError {
 }
 
 /// The environment. A variable that is empty is not set.
-pub(super) struct Variables<'a>(pub &'a dyn Fn(&str) -> Option<String>);
+pub struct Variables<'a>(pub &'a dyn Fn(&str) -> Option<String>);
 
 impl Variables<'_> {
     pub fn text(&self, name: &'static str) -> Result<String, ConfigError> {
@@ -53,6 +53,6 @@ impl Variables<'_> {
     }
 }
 
-pub(super) trait Number: FromStr<Err: Display> + PartialOrd + Display {}
+pub trait Number: FromStr<Err: Display> + PartialOrd + Display {}
 
 impl<T: FromStr<Err: Display> + PartialOrd + Display> Number for T {}

@@ -1,0 +1,58 @@
+//! The verdict API's task. See the library.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use lazaret_agent::policies::PolicyBook;
+use lazaret_api::engine::Engine;
+use lazaret_api::upload::S3Uploads;
+use lazaret_api::users::Cognito;
+use lazaret_api::web::Web;
+use lazaret_api::{App, Config, Ports, run};
+use lazaret_aws::sdk::Sdk;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        logs.init()
+    } else {
+        logs.json().init()
+    }
+    let worked = work().await.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "The server failed"));
+    worked.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+}
+
+async fn work() -> anyhow::Result<()> {
+    let config = Config::from_env()?;
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let sdk = Sdk::from_env().await;
+    let store = Arc::new(sdk.store());
+    let web = Web::new().context("root certificates")?;
+    let users = Cognito::new(web.clone(), &config.users);
+    let policies = Arc::new(PolicyBook::open(store.clone(), config.results_bucket.clone()).await?);
+    let engine = tokio::select! {
+        engine = Engine::start(&config, store.clone()) => engine?,
+        _ = term.recv() => return Ok(()), // nobody has asked anything yet
+    };
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    tracing::info!(listen = %config.listen, workers = config.scan_workers, "The server is ready");
+    let refresh = config.policies;
+    let uploads = Arc::new(S3Uploads(sdk.s3_client()));
+    let ports =
+        Ports { scanner: engine.scanner(), store, uploads, users: Arc::new(users), policies: policies.clone(), web };
+    let app = App::new(config, ports);
+    let result = tokio::select! {
+        result = run(app, listener, async move { term.recv().await.unwrap_or_default() }) => result,
+        never = engine.keep() => match never {},
+        never = policies.keep_fresh(refresh) => match never {},
+    };
+    engine.shutdown().await;
+    Ok(result?)
+}

@@ -1,0 +1,116 @@
+//! An answer to every request, whatever happens in it; a line in the log; and no reset before the answer is read.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, EXPECT, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::StreamExt;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, debug, error, info};
+
+use crate::problem::Problem;
+
+/// What is read of a body that nobody wants any more: a client that still sends has no eye for an answer, and a connection that is closed
+/// meanwhile is reset, answer and all.
+const LINGER_BYTES: u64 = 64 << 20;
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Around every route.
+pub async fn attend(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().escape_debug().to_string());
+    // who waits for a word before he sends has sent nothing
+    let lingers = !request.headers().contains_key(EXPECT);
+    let request = request.map(|body| if lingers { Body::new(Lingering::of(body)) } else { body });
+    // a task of its own: a fault of ours costs this request an answer of 500, not its connection
+    let work = AbortOnDropHandle::new(tokio::spawn(next.run(request).in_current_span()));
+    let mut response = work.await.unwrap_or_else(|error| {
+        error!(%error, "A request's task ended early");
+        Problem::Internal("the server failed").into_response()
+    });
+    let (status, duration_ms) = (response.status().as_u16(), begun.elapsed().as_millis() as u64);
+    if path == "/api/health" {
+        debug!(%method, path, status, duration_ms, "Answered");
+    } else {
+        info!(%method, path, status, duration_ms, "Answered");
+    }
+    let headers = response.headers_mut();
+    for (name, value) in FIXED {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Of every answer.
+const FIXED: [(HeaderName, &str); 2] = [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+
+/// A body the rest of which is read and thrown away where a route left it.
+struct Lingering {
+    /// `None` once it is at its end.
+    body: Option<Body>,
+}
+
+impl Lingering {
+    fn of(body: Body) -> Self {
+        Self { body: (!body.is_end_stream()).then_some(body) }
+    }
+}
+
+impl HttpBody for Lingering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = Pin::new(body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            self.body = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take()
+            && !body.is_end_stream()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(throw_away(body));
+        }
+    }
+}
+
+async fn throw_away(body: Body) {
+    let mut stream = body.into_data_stream();
+    let read = async {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(chunk)) = stream.next().await {
+            left = left.saturating_sub(chunk.len() as u64);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = timeout(LINGER, read).await; // then it is closed as it is
+}

@@ -1,0 +1,90 @@
+//! The routes, one file each, and what stands around all of them.
+//!
+//! * [`token`]: log in. [`scan`]: files of a request. [`existing`]: an object that is there. [`job_status`]: what takes long.
+//! * [`health`]: whether to send requests here. [`documents`]: what all of this is called.
+//! * [`attend`]: an answer to every request, and a line in the log.
+
+pub mod attend;
+pub mod documents;
+pub mod existing;
+pub mod health;
+pub mod job_status;
+pub mod scan;
+pub mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{MethodRouter, get, post};
+
+use crate::app::App;
+use crate::describe::Operation;
+use crate::problem::Problem;
+
+/// All of them, each with what it says of itself: the router and the document are made of one list.
+fn routes() -> [(Operation, MethodRouter<Arc<App>>); 7] {
+    [
+        (token::operation(), post(token::token)),
+        (scan::operation(), post(scan::scan)),
+        (existing::operation(), post(existing::existing)),
+        (job_status::operation(), get(job_status::job_status)),
+        (health::operation(), get(health::health)),
+        (documents::openapi_operation(), get(documents::openapi)),
+        (documents::page_operation(), get(documents::page)),
+    ]
+}
+
+/// What they say of themselves.
+pub fn operations() -> Vec<Operation> {
+    routes().into_iter().map(|(operation, _)| operation).collect()
+}
+
+pub fn router(app: Arc<App>) -> Router {
+    let routes = routes().into_iter();
+    let router = routes.fold(Router::new(), |all, (operation, method)| all.route(operation.path, method));
+    router.fallback(async || Problem::NotFound).layer(from_fn(attend::attend)).with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::describe::document;
+
+    /// Every `$ref` below a value.
+    fn references(value: &Value, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                into.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|value| references(value, into));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        let document = document(&operations());
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() >= 8, "{found:?}");
+        for reference in found {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn what_anybody_may_ask_is_listed_here() {
+        let open: Vec<&str> = operations().iter().filter(|route| route.open).map(|route| route.path).collect();
+        assert_eq!(open, ["/api/Token", "/api/health", "/api/openapi.json", "/api/docs"]);
+        for route in operations().iter().filter(|route| !route.open) {
+            assert!(route.answers.iter().any(|answer| answer.status == 401), "{}", route.path);
+        }
+    }
+}

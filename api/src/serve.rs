@@ -1,0 +1,94 @@
+//! Serve: connections, each within its bounds, and their end without one lost request.
+//!
+//! hyper's own server, and not axum's, for what the latter can't be told: how long a request's head may take, how large it may be, and how
+//! many connections there may be.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::address::Peer;
+use crate::config::ConnectionSettings;
+
+/// Headers of a request; a load balancer adds five to a client's ten. More: 431.
+const HEADERS_MAX: usize = 64;
+/// Bytes of all of them, a token among them. More: 431.
+const HEAD_BYTES_MAX: usize = 32 << 10;
+/// What is read ahead of a body, for each connection.
+const BUFFER_BYTES: usize = 64 << 10;
+/// After an accept that failed, which is a want of descriptors if anything.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `stop`, then ends each connection after the request that it has in hand. Returns when they are all gone.
+pub async fn serve(listener: TcpListener, router: Router, settings: &ConnectionSettings, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(settings.most));
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.expect("never closed");
+            (listener.accept().await, place)
+        };
+        let ((stream, peer), place) = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            (accepted, place) = accepted => match accepted {
+                Ok(accepted) => (accepted, place),
+                Err(error) => {
+                    warn!(%error, "A connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let (router, stop, idle) = (router.clone(), stop.clone(), settings.idle);
+        connections.spawn(async move {
+            let _place = place;
+            attend(stream, peer, router, idle, stop).await;
+        });
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+/// One connection from its start to its end.
+async fn attend(stream: TcpStream, peer: SocketAddr, router: Router, idle: Duration, stop: CancellationToken) {
+    let _ = stream.set_nodelay(true); // answers are small
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        service.call(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_headers(HEADERS_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "A connection ended early");
+    }
+}
