@@ -12,7 +12,7 @@ LOCAL := $(abspath $(or $(LAZARET_LOCAL_DIR),.local))
 # Tests are chosen by name with --workspace, not by --package or --exclude: Cargo would build the AWS SDK a second time, with the
 # features that those packages alone ask for.
 UNIT := $(sort $(basename $(notdir $(filter-out workers/yara/%,\
-	$(wildcard cli/tests/*.rs workers/*/tests/*.rs local/*/tests/*.rs tests/workspace/tests/*.rs)))))
+	$(wildcard api/tests/*.rs cli/tests/*.rs workers/*/tests/*.rs local/*/tests/*.rs tests/workspace/tests/*.rs)))))
 # Of cargo-fuzz, which is not needed for anything else.
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 600
