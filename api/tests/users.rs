@@ -133,6 +133,7 @@ async fn keys_are_fetched_anew_for_an_id_that_is_not_known_but_not_for_every_one
 #[tokio::test]
 async fn a_key_that_the_pool_takes_into_use_counts() {
     let lab = Lab::start().await;
+    assert_eq!(status(&lab, &good_token()).await, 200);
     lab.cognito.rotate();
     assert_eq!(status(&lab, &token(&head("second"), &claims(), 1)).await, 200);
     assert_eq!(status(&lab, &good_token()).await, 401, "the first key is not published any more");

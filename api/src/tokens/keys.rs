@@ -121,8 +121,11 @@ impl Keys {
         match self.ask().await {
             Ok(keys) => {
                 info!(keys = keys.len(), "The issuer's keys are fetched");
-                *self.known.write().unwrap_or_else(PoisonError::into_inner) =
-                    Known { keys, since: Some(Instant::now()) };
+                let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                if known.since.is_none() {
+                    *fetched = None; // nobody invented an id for the first: a key that is new by now is looked for at once
+                }
+                *known = Known { keys, since: Some(Instant::now()) };
             }
             Err(error) => warn!(%error, "The issuer's keys could not be fetched"),
         }
