@@ -10,6 +10,7 @@
 //! jobs/<job>/summary.json              totals and the proof of completeness, the execution's output
 //! jobs/<job>/findings.jsonl            every row that is not Clean
 //! jobs/<job>/report.html               the same for a person
+//! api/jobs/<reference>.json            a scan that the API answers later, and what came of it
 //! verdicts/<name>.json                 a verdict that an execution of promote-object acts on; gone after a week
 //! work/<job>/plan.json                 which crawls count
 //! work/<job>/crawls/<crawl>.json       what a crawl counted
