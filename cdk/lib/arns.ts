@@ -16,6 +16,7 @@ import {
   STATE_MACHINE,
   taskRoleName,
 } from './names';
+import { within } from './patterns';
 
 /** The ARNs of one deployment, by the names of ARCHITECTURE.md: no stack needs another's exports. */
 export class Arns {
@@ -45,13 +46,17 @@ export class Arns {
   readonly agentTaskDefinitions: string;
   readonly scanBuckets: readonly string[];
   readonly scanObjects: readonly string[];
+  readonly stagingBuckets: readonly string[];
+  readonly stagingObjects: readonly string[];
   readonly promoteBuckets: readonly string[];
   readonly promoteObjects: readonly string[];
+  /** Those of `promoteObjects` that a wider pattern of staging buckets would take in as well, and no entry of its own means to. */
+  readonly productionObjects: readonly string[];
 
   constructor(
     account: string,
     region: string,
-    settings: Pick<Settings, 'scanBuckets' | 'promoteBuckets' | 'promoteType'>,
+    settings: Pick<Settings, 'scanBuckets' | 'stagingBuckets' | 'promoteBuckets' | 'promoteType'>,
   ) {
     const arn = (service: string, resource: string): string =>
       `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`;
@@ -80,12 +85,28 @@ export class Arns {
     this.agentTaskDefinitions = arn('ecs', `task-definition/${AGENT_FAMILY}:*`);
     this.scanBuckets = settings.scanBuckets.map(bucket);
     this.scanObjects = settings.scanBuckets.map((name) => `${bucket(name)}/*`);
+    this.stagingBuckets = settings.stagingBuckets.map(bucket);
+    this.stagingObjects = settings.stagingBuckets.map((name) => `${bucket(name)}/*`);
     this.promoteBuckets = settings.promoteBuckets.map(bucket);
     this.promoteObjects = settings.promoteBuckets.map((name) => `${bucket(name)}/*`);
+    this.productionObjects = productionOnly(settings).map((name) => `${bucket(name)}/*`);
   }
 
   /** Objects of the results bucket; `pattern` as in workers/model/src/layout.rs, with `*` for a job's id. */
   results(pattern: string): string {
     return `${this.resultsBucket}/${pattern}`;
   }
+}
+
+/**
+ * IAM's patterns know no "all but": what is denied in production must be denied nowhere in staging. So a destination counts as production
+ * only if it lies within a pattern of staging buckets and none of these lies within it.
+ */
+function productionOnly(settings: Pick<Settings, 'stagingBuckets' | 'promoteBuckets'>): string[] {
+  const { stagingBuckets, promoteBuckets } = settings;
+  return promoteBuckets.filter(
+    (target) =>
+      stagingBuckets.some((staging) => within(target, staging)) &&
+      !stagingBuckets.some((staging) => within(staging, target)),
+  );
 }

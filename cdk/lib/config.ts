@@ -1,5 +1,6 @@
 import type { Node } from 'constructs';
 import { LOCAL_SETTINGS, localPaths } from './config-local';
+import { within } from './patterns';
 import { FUNCTIONS_DIR } from './repository';
 
 const GIB = 1024 ** 3;
@@ -40,6 +41,11 @@ export interface Settings {
    * The tasks' roles name exactly these. No default on AWS: it is the one decision that is the owner's.
    */
   readonly scanBuckets: readonly string[];
+  /**
+   * Those of them that may be staging buckets: names, or patterns with `*`. The promotion reads, tags and deletes there and nowhere else.
+   * @default - `scanBuckets`
+   */
+  readonly stagingBuckets: readonly string[];
   /**
    * Buckets that staging buckets may promote to: names, or patterns with `*`. Nothing else may be written to.
    * @default - none: buckets can be protected, and no staging bucket can promote
@@ -153,8 +159,11 @@ export interface AgentPaths {
   readonly scratchDir: string;
 }
 
+/** What is left to the owner, or follows from it. */
+type Chosen = 'scanBuckets' | 'stagingBuckets';
+
 /** The defaults on AWS, all but the buckets. */
-export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
+export const AWS_SETTINGS: Omit<Settings, Chosen> = {
   local: false,
   promoteBuckets: [],
   kmsKeyArns: [],
@@ -205,7 +214,7 @@ export const AWS_SETTINGS: Omit<Settings, 'scanBuckets'> = {
 export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settings {
   const context = new ContextReader(node);
   const local = environment.LAZARET_LOCAL === '1' || context.flag('local', false);
-  const defaults: Omit<Settings, 'scanBuckets'> = local
+  const defaults: Omit<Settings, Chosen> = local
     ? { ...AWS_SETTINGS, ...LOCAL_SETTINGS, agentPaths: localPaths(environment, AWS_SETTINGS.agentPaths) }
     : AWS_SETTINGS;
   const scanBuckets = context.list('scanBuckets', local ? ['*'] : []);
@@ -224,6 +233,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
   const settings: Settings = {
     ...defaults,
     scanBuckets,
+    stagingBuckets: context.list('stagingBuckets', scanBuckets),
     promoteBuckets: context.list('promoteBuckets', defaults.promoteBuckets),
     kmsKeyArns: context.list('kmsKeyArns', defaults.kmsKeyArns),
     architecture: context.oneOf('architecture', ['arm64', 'x86_64'], defaults.architecture),
@@ -285,11 +295,16 @@ export function beatSeconds(settings: Settings): number {
 }
 
 function check(settings: Settings): void {
-  for (const name of ['scanBuckets', 'promoteBuckets'] as const) {
+  for (const name of ['scanBuckets', 'stagingBuckets', 'promoteBuckets'] as const) {
     for (const bucket of settings[name]) {
       if (!/^[a-z0-9.*-]{1,63}$/.test(bucket)) {
         throw new Error(`${name}: \`${bucket}\` is not a bucket's name or a pattern with \`*\``);
       }
+    }
+  }
+  for (const bucket of settings.stagingBuckets) {
+    if (!settings.scanBuckets.some((scanned) => within(bucket, scanned))) {
+      throw new Error(`stagingBuckets: \`${bucket}\` is not within scanBuckets: nothing there would be scanned`);
     }
   }
   if (settings.eventAgentsMin > settings.eventAgentsMax) {

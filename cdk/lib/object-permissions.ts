@@ -2,8 +2,8 @@ import type { Arns } from './arns';
 import type { Settings } from './config';
 import type { Permission } from './permissions';
 
-/** What agents and the promotion have in common: both take an object from its bucket once its verdict is known. */
-export function takeObjects(arns: Arns): Permission[] {
+/** What agents and the promotion have in common: both take an object from its bucket (one of `objects`) once its verdict is known. */
+export function takeObjects(arns: Arns, objects: readonly string[]): Permission[] {
   return [
     {
       why: 'Reads, tags and, where the verdict says so, removes any object of the buckets that the owner named.',
@@ -19,7 +19,7 @@ export function takeObjects(arns: Arns): Permission[] {
         's3:DeleteObject',
         's3:DeleteObjectVersion',
       ],
-      resources: arns.scanObjects,
+      resources: objects,
     },
     {
       why: 'Moves infected objects here, and looks whether one is here already before it calls it gone.',

@@ -13,7 +13,11 @@ function read(context: Record<string, unknown>, environment: NodeJS.ProcessEnv =
 describe('the settings', () => {
   it('have defaults for all but the buckets', () => {
     const settings = read({ scanBuckets: 'a-bucket, team-*' });
-    assert.deepEqual(settings, { ...AWS_SETTINGS, scanBuckets: ['a-bucket', 'team-*'] });
+    assert.deepEqual(settings, {
+      ...AWS_SETTINGS,
+      scanBuckets: ['a-bucket', 'team-*'],
+      stagingBuckets: ['a-bucket', 'team-*'],
+    });
     assert.throws(() => read({}), /scanBuckets is not set/);
   });
 
@@ -50,6 +54,15 @@ describe('the settings', () => {
     }
   });
 
+  it('hold staging buckets to what may be scanned', () => {
+    const staging = (scanBuckets: string, stagingBuckets: string): readonly string[] =>
+      read({ scanBuckets, stagingBuckets }).stagingBuckets;
+    assert.deepEqual(staging('*', 'uploads,in-*'), ['uploads', 'in-*']);
+    assert.deepEqual(staging('team-*,a.b', 'team-x-*,a.b'), ['team-x-*', 'a.b']);
+    assert.throws(() => staging('a.b', 'axb'), /`axb` is not within scanBuckets/);
+    assert.throws(() => staging('team-*', '*'), /`\*` is not within scanBuckets/);
+  });
+
   it('that can’t be what was meant are named', () => {
     const bad: [Record<string, unknown>, RegExp][] = [
       [{ maxAgents: 'many' }, /maxAgents is `many`/],
@@ -60,6 +73,8 @@ describe('the settings', () => {
       [{ scanBuckets: 'arn:aws:s3:::b' }, /scanBuckets: `arn:aws:s3:::b`/],
       [{ vpcId: 'vpc-1' }, /vpcId and subnetIds belong together/],
       [{ promoteBuckets: 's3://b' }, /promoteBuckets: `s3:\/\/b`/],
+      [{ stagingBuckets: 's3://b' }, /stagingBuckets: `s3:\/\/b`/],
+      [{ stagingBuckets: 'one,t*' }, /stagingBuckets: `t\*` is not within scanBuckets/],
       [{ promoteType: 'express' }, /promoteType is `express`/],
       [{ eventAgentsMin: 13 }, /eventAgentsMin is 13, above eventAgentsMax, 12/],
       [{ eventAgentsMin: -1 }, /eventAgentsMin is `-1`/],

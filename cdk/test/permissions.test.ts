@@ -269,6 +269,43 @@ describe('the promotion', () => {
     );
   });
 
+  it('takes nothing out of production and retags nothing there, where it is told apart from staging', () => {
+    const denied = (context: Record<string, unknown>): string[][] =>
+      new Statements('events', context)
+        .denied('Functionspromote')
+        .filter(({ actions }) => actions.includes('s3:PutObjectVersionTagging'))
+        .map(({ actions, resources }) => {
+          assert.ok(['s3:DeleteObject', 's3:DeleteObjectVersion'].every((action) => actions.includes(action)));
+          // the copy's own tags come with it
+          assert.ok(!actions.includes('s3:PutObjectTagging'));
+          return resources;
+        });
+    const objects = (...names: string[]): string[] => names.map((name) => `arn:<AWS::Partition>:s3:::${name}/*`);
+    assert.deepEqual(denied({ scanBuckets: '*', promoteBuckets: 'production,public-*' }), [
+      objects('production', 'public-*'),
+    ]);
+    assert.deepEqual(denied({ scanBuckets: 'team-*', promoteBuckets: 'team-live-*' }), [objects('team-live-*')]);
+    // a bucket that is both, by name, keeps its rights; a wider pattern of destinations can't be told apart
+    assert.deepEqual(denied({ scanBuckets: '*', stagingBuckets: 'in,middle', promoteBuckets: 'middle,live' }), []);
+    assert.deepEqual(denied({ scanBuckets: '*', stagingBuckets: '*,middle', promoteBuckets: 'middle,live' }), [
+      objects('live'),
+    ]);
+    assert.deepEqual(denied({ scanBuckets: '*', promoteBuckets: '*' }), []);
+    assert.deepEqual(denied({ scanBuckets: 'team-a', promoteBuckets: 'team-*' }), []);
+  });
+
+  it('reads, tags and deletes only where staging may be, whatever is scanned', () => {
+    const named = new Statements('events', { scanBuckets: '*', stagingBuckets: 'in-*', promoteBuckets: 'live' });
+    for (const action of ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:PutObjectVersionTagging']) {
+      assert.deepEqual(named.on('Functionspromote', action), ['arn:<AWS::Partition>:s3:::in-*/*'], action);
+    }
+    assert.ok(named.on('AgentWorkerTaskRole', 's3:DeleteObjectVersion').includes('arn:<AWS::Partition>:s3:::*/*'));
+  });
+
+  it('may list versions in staging, so that one that is gone is not denied', () => {
+    assert.deepEqual(events.on('Functionspromote', 's3:ListBucketVersions'), STAGING);
+  });
+
   it('reads verdicts and settings, and can write neither', () => {
     const read = events.on('Functionspromote', 's3:GetObject').filter((resource) => resource.startsWith(RESULTS));
     assert.deepEqual(read, [`${RESULTS}/settings/*`, `${RESULTS}/verdicts/*`]);

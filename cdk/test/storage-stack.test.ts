@@ -72,6 +72,17 @@ describe('the storage stack', () => {
     assert.deepEqual(writers?.map(flat).sort(), roles.sort());
   });
 
+  it('lets nobody delete verdicts, or the one object that says what is protected', () => {
+    for (const template of [aws, local]) {
+      const [deny] = statements('Results', template).filter(({ Sid }) => Sid === 'NobodyDeletesVerdictsOrPolicies');
+      assert.ok(deny);
+      assert.deepEqual([deny.Effect, deny.Action], ['Deny', ['s3:DeleteObject', 's3:DeleteObjectVersion']]);
+      assert.deepEqual([deny.Principal, deny.Condition], [{ AWS: '*' }, undefined]);
+      const denied = (deny.Resource as Json[]).map((resource) => flat(resource).replace(/^<[^>]*>/, ''));
+      assert.deepEqual(denied.sort(), ['/settings/policies.json', '/verdicts/*']);
+    }
+  });
+
   it('locks what is in quarantine, and ends it, as its owner says', () => {
     assert.equal(bucket('quarantine').ObjectLockEnabled, undefined);
     assert.deepEqual(expiring(bucket('quarantine')), []);
@@ -104,8 +115,10 @@ describe('the storage stack', () => {
     return Rules.map(({ ExpirationInDays }) => ExpirationInDays).filter((days) => days !== undefined);
   }
 
-  function statements(id: string): Record<string, Json>[] {
-    const [policy] = Object.entries(resources(aws, 'AWS::S3::BucketPolicy')).filter(([name]) => name.startsWith(id));
+  function statements(id: string, template = aws): Record<string, Json>[] {
+    const [policy] = Object.entries(resources(template, 'AWS::S3::BucketPolicy')).filter(([name]) =>
+      name.startsWith(id),
+    );
     assert.ok(policy, id);
     return (policy[1].Properties.PolicyDocument as { Statement: Record<string, Json>[] }).Statement;
   }

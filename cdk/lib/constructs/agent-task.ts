@@ -71,7 +71,7 @@ function agentPermissions(settings: Settings, arns: Arns): Permission[] {
       actions: ['s3:ListBucket', 's3:ListBucketVersions'],
       resources: [...arns.scanBuckets, arns.resultsBucket, arns.quarantineBucket],
     },
-    ...takeObjects(arns),
+    ...takeObjects(arns, arns.scanObjects),
     {
       why: 'Reads the policies, and which contents the owner allowed.',
       actions: ['s3:GetObject'],

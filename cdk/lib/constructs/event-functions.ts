@@ -44,6 +44,20 @@ export class EventFunctions extends Construct {
       ['s3:DeleteObject', 's3:DeleteObjectVersion'],
       [arns.results('*'), arns.quarantineObjects],
     );
+    // nor is a production bucket staging because a pattern of `stagingBuckets` matches it. PutObjectTagging stays: a copy's tags need it
+    if (arns.productionObjects.length > 0) {
+      forbid(
+        this.promote.role,
+        [
+          's3:DeleteObject',
+          's3:DeleteObjectVersion',
+          's3:PutObjectVersionTagging',
+          's3:DeleteObjectTagging',
+          's3:DeleteObjectVersionTagging',
+        ],
+        arns.productionObjects,
+      );
+    }
 
     this.protectTagged = new RustFunction(this, 'protect_tagged', {
       ...common,
@@ -102,14 +116,19 @@ function promotePermissions(settings: Settings, arns: Arns): Permission[] {
     {
       why: 'Without it S3 answers 403 for what is not there.',
       actions: ['s3:ListBucket'],
-      resources: [...arns.scanBuckets, ...arns.promoteBuckets, arns.resultsBucket, arns.quarantineBucket],
+      resources: [...arns.stagingBuckets, ...arns.promoteBuckets, arns.resultsBucket, arns.quarantineBucket],
+    },
+    {
+      why: 'Without it S3 answers 403 for a version that is gone, which would fail the promotion in place of settling it.',
+      actions: ['s3:ListBucketVersions'],
+      resources: arns.stagingBuckets,
     },
     {
       why: 'Reads the verdicts, and the policies: where a bucket promotes to is not the input’s to say.',
       actions: ['s3:GetObject'],
       resources: [arns.results('verdicts/*'), arns.results('settings/*')],
     },
-    ...takeObjects(arns),
+    ...takeObjects(arns, arns.stagingObjects),
     ...(arns.promoteObjects.length === 0
       ? []
       : [

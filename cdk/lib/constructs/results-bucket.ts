@@ -16,7 +16,7 @@ export interface ResultsBucketProps {
  * Reports under `jobs/` and definitions under `definitions/`, which stay, and temporary state under `work/`, which the
  * tear-down empties. Not versioned: parts are written twice by design and counters every few seconds; conditional writes keep
  * the parts right, and the definitions' versions, which are written once. Under `verdicts/`, for a week, what agents found in staging
- * buckets: an object is promoted for no other reason, so nobody else may write there.
+ * buckets: an object is promoted for no other reason, so nobody else may write there. `settings/policies.json` is what all protection hangs on.
  */
 export class ResultsBucket extends Construct {
   readonly bucket: s3.Bucket;
@@ -48,6 +48,16 @@ export class ResultsBucket extends Construct {
         resources: [this.bucket.arnForObjects('verdicts/*')],
         // of a session, this is its role's ARN. The roles need not be there yet: conditions are text
         conditions: { ArnNotEquals: { 'aws:PrincipalArn': [...props.verdictWriters] } },
+      }),
+    );
+    // its lifecycle is bound by no policy. Who really means it takes the policy away first
+    this.bucket.addToResourcePolicy(
+      new iam.PolicyStatement({
+        sid: 'NobodyDeletesVerdictsOrPolicies',
+        effect: iam.Effect.DENY,
+        principals: [new iam.AnyPrincipal()],
+        actions: ['s3:DeleteObject', 's3:DeleteObjectVersion'],
+        resources: ['verdicts/*', 'settings/policies.json'].map((key) => this.bucket.arnForObjects(key)),
       }),
     );
     acknowledge(this.bucket, {
