@@ -20,6 +20,8 @@ export const LOCAL_SETTINGS = {
   packetBytes: 64 * MIB,
   startupSeconds: 5,
   promoteBuckets: ['*'],
+  // the tests call functions while the schedule does
+  promoteConcurrency: 0,
   eventAgentsMax: 2,
   activationSettleSeconds: 2,
   stagingLimitSeconds: 5,

@@ -129,6 +129,12 @@ export interface Settings {
    * @default 'STANDARD'
    */
   readonly promoteType: PromoteType;
+  /**
+   * Promotions at once, reserved for the function. Below the account's quota (1,000; new accounts may have 10, then 0 reserves nothing for any
+   * function of ours).
+   * @default 200 - 400 small objects a second; a bulk upload, or copies of minutes each, leave the account 800 for all else
+   */
+  readonly promoteConcurrency: number;
   /** An object that waits in a staging bucket for longer raises an alarm. @default 3600 */
   readonly stagingLimitSeconds: number;
   /**
@@ -197,6 +203,7 @@ export const AWS_SETTINGS: Omit<Settings, Chosen> = {
   eventAgentsMax: 12,
   eventLimitSeconds: 900,
   promoteType: 'STANDARD',
+  promoteConcurrency: 200,
   stagingLimitSeconds: 3600,
   activationSettleSeconds: 300,
   quarantineLockDays: 0,
@@ -272,6 +279,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     eventAgentsMax: context.number('eventAgentsMax', defaults.eventAgentsMax),
     eventLimitSeconds: context.number('eventLimitSeconds', defaults.eventLimitSeconds),
     promoteType: context.oneOf('promoteType', ['STANDARD', 'EXPRESS'], defaults.promoteType),
+    promoteConcurrency: context.numberOrZero('promoteConcurrency', defaults.promoteConcurrency),
     stagingLimitSeconds: context.number('stagingLimitSeconds', defaults.stagingLimitSeconds),
     activationSettleSeconds: context.number('activationSettleSeconds', defaults.activationSettleSeconds),
     quarantineLockDays: context.numberOrZero('quarantineLockDays', defaults.quarantineLockDays),

@@ -99,6 +99,7 @@ describe('the event agents', () => {
     assert.deepEqual(constant, {
       LAZARET_WORK: 'events',
       LAZARET_EVENT_BUS: 'default',
+      LAZARET_GRACE_SECONDS: '110',
       LAZARET_NOTIFICATIONS_TOPIC_ARN: `arn:<AWS::Partition>:sns:${REGION}:${ACCOUNT}:lazaret-notifications`,
     });
     assert.match(LAZARET_QUEUE_URL ?? '', /^<IntakeQueue/);
@@ -124,6 +125,8 @@ describe('the event agents', () => {
   it('have two minutes from SIGTERM, no capability and one folder to write', () => {
     const { StopTimeout, ReadonlyRootFilesystem, LinuxParameters } = container(aws, 'lazaret-event-agent');
     assert.deepEqual([StopTimeout, ReadonlyRootFilesystem], [120, true]);
+    // what is then left is given back before SIGKILL
+    assert.ok(Number(environment(aws).LAZARET_GRACE_SECONDS) <= 110);
     assert.deepEqual(LinuxParameters, { Capabilities: { Drop: ['ALL'] }, InitProcessEnabled: true });
   });
 
@@ -215,6 +218,55 @@ describe('the functions around events', () => {
   });
 });
 
+describe('the functions around events, by number', () => {
+  const functions = (template: Template): Record<string, Record<string, Json>> =>
+    Object.fromEntries(
+      Object.values(resources(template, 'AWS::Lambda::Function')).map(({ Properties }) => [
+        String(Properties.FunctionName),
+        Properties,
+      ]),
+    );
+  const reserved = (template: Template): unknown[] =>
+    ['lazaret-promote', 'lazaret-protect-tagged', 'lazaret-watch-staging'].map(
+      (name) => functions(template)[name]?.ReservedConcurrentExecutions,
+    );
+
+  it('leave the account most of its Lambda, and two looks never overlap', () => {
+    assert.deepEqual(reserved(aws), [200, 1, 1]);
+    assert.deepEqual(reserved(templates(deployment('aws', { promoteConcurrency: 20 })).events), [20, 1, 1]);
+  });
+
+  it('reserve nothing where the quota is small, and in the local cloud, whose tests call them at any time', () => {
+    const none = [undefined, undefined, undefined];
+    assert.deepEqual(reserved(templates(deployment('aws', { promoteConcurrency: 0 })).events), none);
+    assert.deepEqual(reserved(local), none);
+  });
+
+  it('that look are not called again by Lambda: the next look makes up for it', () => {
+    for (const template of [aws, local]) {
+      const configs = Object.values(resources(template, 'AWS::Lambda::EventInvokeConfig')).map(
+        ({ Properties }) => Properties,
+      );
+      assert.deepEqual(
+        configs.map(({ MaximumRetryAttempts, MaximumEventAgeInSeconds, Qualifier }) => [
+          MaximumRetryAttempts,
+          MaximumEventAgeInSeconds,
+          Qualifier,
+        ]),
+        [
+          [0, 300, '$LATEST'],
+          [0, 300, '$LATEST'],
+        ],
+      );
+      assert.match(configs.map(({ FunctionName }) => flat(FunctionName)).join(), /protecttagged.*,.*watchstaging/);
+    }
+  });
+
+  it('that read a million keys and a thousand tags have the memory, and the CPU that comes with it', () => {
+    assert.equal(functions(aws)['lazaret-watch-staging']?.MemorySize, 1024);
+  });
+});
+
 describe('the alarms over events', () => {
   const alarms = Object.values(resources(aws, 'AWS::CloudWatch::Alarm'))
     .map(({ Properties }) => Properties)
@@ -230,6 +282,7 @@ describe('the alarms over events', () => {
       'lazaret-promotion-failed',
       'lazaret-promotion-timed-out',
       'lazaret-protect-tagged-failed',
+      'lazaret-staging-not-looked-at',
       'lazaret-staging-unwatched',
       'lazaret-staging-wait',
     ]);
@@ -243,6 +296,7 @@ describe('the alarms over events', () => {
     const missing = Object.fromEntries(alarms.map(({ AlarmName, TreatMissingData }) => [AlarmName, TreatMissingData]));
     assert.equal(missing['lazaret-staging-unwatched'], 'breaching');
     assert.equal(missing['lazaret-staging-wait'], 'ignore');
+    assert.equal(missing['lazaret-staging-not-looked-at'], 'ignore');
     assert.equal(missing['lazaret-events-dead'], 'notBreaching');
   });
 
@@ -253,13 +307,21 @@ describe('the alarms over events', () => {
     assert.deepEqual([threshold('lazaret-events-late'), threshold('lazaret-staging-wait')], [61, 121]);
   });
 
+  it('tell of objects that the watch had no time for, once that lasts', () => {
+    const { properties } = named(aws, 'AWS::CloudWatch::Alarm', 'AlarmName', 'lazaret-staging-not-looked-at');
+    const { Namespace, MetricName, Statistic, Threshold, ComparisonOperator, EvaluationPeriods, Period } = properties;
+    assert.deepEqual([Namespace, MetricName, Statistic], ['Lazaret', 'StagingNotLookedAt', 'Maximum']);
+    assert.deepEqual([ComparisonOperator, Threshold], ['GreaterThanOrEqualToThreshold', 1]);
+    assert.deepEqual([EvaluationPeriods, Period], [3, 300]);
+  });
+
   it('tell a topic where there is one', () => {
     const operators = `arn:aws:sns:${REGION}:${ACCOUNT}:operators`;
     const told = templates(deployment('local', { alarmTopicArn: operators })).events;
     const actions = Object.values(resources(told, 'AWS::CloudWatch::Alarm')).map(
       ({ Properties }) => Properties.AlarmActions,
     );
-    assert.equal(actions.filter((action) => JSON.stringify(action) === JSON.stringify([operators])).length, 8);
+    assert.equal(actions.filter((action) => JSON.stringify(action) === JSON.stringify([operators])).length, 9);
   });
 });
 

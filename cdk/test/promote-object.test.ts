@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Ended, Execution, TaskError } from './step-functions';
+import { type Ended, Execution, evaluate, TaskError } from './step-functions';
 import { contract, PROMOTE } from './support';
 
 type Json = Record<string, unknown>;
@@ -180,15 +180,54 @@ describe('a promotion that fails', () => {
     assert.deepEqual(attributes(asked['Notify of failure']), {
       notificationType: 'promotionFailed',
       scanResult: 'Error',
-      bucket: READ.bucket,
+      bucket: 'unknown',
       account: ACCOUNT,
     });
   });
 
-  it('that was started without a bucket tells of it all the same', async () => {
-    const { error, asked } = await run({ 'Read verdict': failing('Lazaret.Untrusted') }, { record: 'x' });
-    assert.equal(error, 'Lazaret.Untrusted');
-    assert.equal(attributes(asked['Notify of failure']).bucket, 'unknown');
+  it('says nothing of an input that no record proves but the record’s name', async () => {
+    const lies = {
+      outcome: 'Promoted',
+      done: 'Promoted',
+      target: { bucket: 'b' },
+      findings: ['x'],
+      sha256: 'y',
+      more: 1,
+    };
+    for (const [input, record] of [
+      [{ ...INPUT, ...lies }, INPUT.record],
+      [{ record: 'x' }, 'x'],
+      [{ ...lies, record: 'Clean-1 of s3://production/invoice: call 555' }, 'unknown'],
+      [{ ...lies, record: 'x'.repeat(81) }, 'unknown'],
+      [{ ...lies, record: { deep: 'lie' } }, 'unknown'],
+    ]) {
+      const { error, asked } = await run({ 'Read verdict': failing('Lazaret.Untrusted', 'no such record') }, input);
+      assert.equal(error, 'Lazaret.Untrusted');
+      const told = detail(asked, 'Announce failure');
+      assert.deepEqual(told, {
+        record,
+        bucket: 'unknown',
+        key: 'unknown',
+        verdict: 'Error',
+        outcome: 'Failed',
+        error: 'Lazaret.Untrusted',
+        detail: 'no such record',
+        execution: RESULT.execution,
+      });
+      assert.deepEqual(JSON.parse(String(asked['Notify of failure']?.Message)), told);
+    }
+  });
+
+  it('without any record’s name tells of it all the same', async () => {
+    const [caught] = PROMOTE.States['Read verdict']?.Catch ?? [];
+    for (const input of [{ bucket: 'b', outcome: 'Promoted' }, {}, 'a text', 5]) {
+      // Step Functions fails the task before it is called: Arguments have no value
+      const errorOutput = { Error: 'States.QueryEvaluationError', Cause: 'no value' };
+      assert.deepEqual(await evaluate(caught?.Assign, { states: { input, errorOutput } }), {
+        failure: errorOutput,
+        object: { record: 'unknown', bucket: 'unknown', key: 'unknown', verdict: 'Error' },
+      });
+    }
   });
 
   it('says what was done where only the announcement failed', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import aslValidator from 'asl-validator';
 import jsonata from 'jsonata';
+import { PROMOTION_TIMES } from '../lib/constructs/promotion';
 import {
   allStates,
   contract,
@@ -10,6 +11,7 @@ import {
   type Definition,
   PROMOTE,
   PROMOTE_TEXT,
+  type Retrier,
   type State,
 } from './support';
 
@@ -87,9 +89,7 @@ for (const [machine, { definition, text }] of Object.entries(MACHINES)) {
     });
 
     it('repeats a function for Lambda’s own errors and for ours that pass', () => {
-      for (const [name, state] of tasks(definition).filter(([, { Resource }]) =>
-        Resource?.endsWith(':lambda:invoke'),
-      )) {
+      for (const [name, state] of functions(definition)) {
         for (const error of [
           'Lazaret.Transient',
           'Lambda.ServiceException',
@@ -98,6 +98,23 @@ for (const [machine, { definition, text }] of Object.entries(MACHINES)) {
           'Lambda.TooManyRequestsException',
         ]) {
           assert.ok(retried(state).includes(error), `${name} does not retry ${error}`);
+        }
+      }
+    });
+
+    it('repeats a function a few times where it died or ran out of time, by every name that AWS has for it', () => {
+      const repeated = functions(definition).filter(([, state]) => retried(state).includes('Sandbox.Timedout'));
+      assert.ok(repeated.length >= 4);
+      for (const [name, state] of repeated) {
+        for (const error of [
+          'Sandbox.Timedout',
+          'Lambda.Unknown',
+          'Lambda.ClientExecutionTimeoutException',
+          'Runtime.ExitError',
+          'States.Timeout',
+        ]) {
+          const retrier = state.Retry?.find(({ ErrorEquals }) => ErrorEquals.includes(error));
+          assert.ok(retrier && retrier.MaxAttempts <= 5, `${name}: ${error}`);
         }
       }
     });
@@ -182,8 +199,51 @@ describe('a retro job', () => {
   });
 });
 
+describe('the promotion’s patience', () => {
+  const steps = functions(PROMOTE);
+
+  it('with what passes is an hour at each step, if chance halves each wait', () => {
+    assert.equal(steps.length, 4);
+    for (const [name, state] of steps) {
+      const retrier = state.Retry?.find(({ ErrorEquals }) => ErrorEquals.includes('Lazaret.Transient'));
+      assert.ok(retrier && sum(waits(retrier)) / 2 >= 3600, name);
+    }
+  });
+
+  it('ends before the execution does, which could announce nothing any more', () => {
+    const stepSeconds = PROMOTION_TIMES.STANDARD.stepSeconds;
+    const longest = (name: string): number => {
+      const state = PROMOTE.States[name];
+      assert.ok(state, name);
+      const seconds = typeof state.TimeoutSeconds === 'number' ? state.TimeoutSeconds : stepSeconds;
+      const retries = (state.Retry ?? []).flatMap(waits);
+      return seconds * (1 + retries.length) + sum(retries);
+    };
+    for (const step of ['Promote', 'Quarantine', 'Hold']) {
+      const way = ['Read verdict', step, 'Announce result', 'Notify', 'Announce failure', 'Notify of failure'];
+      assert.ok(sum(way.map(longest)) < PROMOTE.TimeoutSeconds, step);
+    }
+    assert.equal(PROMOTE.TimeoutSeconds, PROMOTION_TIMES.STANDARD.machineSeconds);
+  });
+});
+
+/** Before each of its attempts, at the longest. */
+function waits({ IntervalSeconds, BackoffRate, MaxDelaySeconds, MaxAttempts }: Retrier): number[] {
+  return Array.from({ length: MaxAttempts }, (_, attempt) =>
+    Math.min(IntervalSeconds * (BackoffRate ?? 2) ** attempt, MaxDelaySeconds ?? Number.POSITIVE_INFINITY),
+  );
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}
+
 function tasks({ States }: Definition): [string, State][] {
   return allStates(States).filter(([, { Type }]) => Type === 'Task');
+}
+
+function functions(definition: Definition): [string, State][] {
+  return tasks(definition).filter(([, { Resource }]) => Resource?.endsWith(':lambda:invoke'));
 }
 
 /** AWS lists no names for what these two integrations fail with. */

@@ -123,13 +123,22 @@ export function contract<T>(name: string): T {
   return JSON.parse(fs.readFileSync(file, 'utf8')) as T;
 }
 
+export interface Retrier {
+  readonly ErrorEquals: readonly string[];
+  readonly IntervalSeconds: number;
+  /** @default 2 */
+  readonly BackoffRate?: number;
+  readonly MaxDelaySeconds?: number;
+  readonly MaxAttempts: number;
+}
+
 export interface State {
   readonly Type: string;
   readonly Comment?: string;
   readonly Resource?: string;
   readonly TimeoutSeconds?: number | string;
   readonly HeartbeatSeconds?: number | string;
-  readonly Retry?: readonly { readonly ErrorEquals: readonly string[] }[];
+  readonly Retry?: readonly Retrier[];
   readonly Catch?: readonly {
     readonly ErrorEquals: readonly string[];
     readonly Next: string;

@@ -20,6 +20,9 @@ export interface AgentWork {
   readonly permissions: readonly Permission[];
 }
 
+/** To finish what is in hand after SIGTERM. Fargate kills after 120 (`stopTimeout`): ten are left to give back the rest. */
+const EVENT_GRACE_SECONDS = 110;
+
 const RECEIVE = [
   'sqs:ReceiveMessage',
   'sqs:DeleteMessage',
@@ -62,6 +65,7 @@ export function eventWork(arns: Arns, region: string, queueUrl: string): AgentWo
       LAZARET_QUEUE_URL: queueUrl,
       LAZARET_NOTIFICATIONS_TOPIC_ARN: arns.notificationsTopic,
       LAZARET_EVENT_BUS: EVENT_BUS,
+      LAZARET_GRACE_SECONDS: String(EVENT_GRACE_SECONDS),
     },
     permissions: [
       { why: 'Works the queue of events.', actions: RECEIVE, resources: [arns.eventsQueue] },

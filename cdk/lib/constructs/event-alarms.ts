@@ -21,7 +21,7 @@ export interface EventAlarmsProps {
 const { BREACHING, NOT_BREACHING, IGNORE } = cloudwatch.TreatMissingData;
 const PERIOD = Duration.minutes(5);
 /** The watch over staging looks every five minutes: three looks. */
-const SILENT_PERIODS = 3;
+const LOOKS = 3;
 
 /** What a person should look at while objects arrive; each text names its section of docs/runbook.md. */
 export class EventAlarms extends Construct {
@@ -31,9 +31,9 @@ export class EventAlarms extends Construct {
     super(scope, id);
     const { settings, promotion } = props;
     const { visible, age, received, emptyReceives } = eventMetrics(props.queue, props.service, PERIOD);
-    const waiting = (statistic: string): cloudwatch.Metric =>
+    const watched = (metricName: string, statistic: string): cloudwatch.Metric =>
       // written by watch_staging in CloudWatch's embedded format
-      new cloudwatch.Metric({ namespace: 'Lazaret', metricName: 'StagingWaitSeconds', statistic, period: PERIOD });
+      new cloudwatch.Metric({ namespace: 'Lazaret', metricName, statistic, period: PERIOD });
 
     this.add('EventsDead', 'lazaret-events-dead', {
       says: 'Events were given up: objects arrived that have no verdict. See docs/runbook.md#events-are-in-the-dead-letter-queue',
@@ -57,8 +57,8 @@ export class EventAlarms extends Construct {
       periods: 3,
     });
     this.add('StagingWait', 'lazaret-staging-wait', {
-      says: 'An object has been in a staging bucket for too long. See docs/runbook.md#objects-wait-in-staging',
-      metric: waiting('Maximum'),
+      says: 'An object has been in a staging bucket for too long: without a verdict, with an Error, or clean and not promoted. See docs/runbook.md#objects-wait-in-staging',
+      metric: watched('StagingWaitSeconds', 'Maximum'),
       atLeast: settings.stagingLimitSeconds + 1,
       // whoever is silent takes nothing back: the next alarm tells of the silence
       missing: IGNORE,
@@ -66,10 +66,18 @@ export class EventAlarms extends Construct {
     this.add('StagingUnwatched', 'lazaret-staging-unwatched', {
       says: 'Nobody tells how long objects wait in staging buckets. See docs/runbook.md#nobody-watches-staging',
       // the watch says 0 where nothing waits, and where there is no staging bucket: no number at all is a watch that does not run
-      metric: waiting('SampleCount'),
+      metric: watched('StagingWaitSeconds', 'SampleCount'),
       atMost: 0,
-      periods: SILENT_PERIODS,
+      periods: LOOKS,
       missing: BREACHING,
+    });
+    this.add('StagingNotLookedAt', 'lazaret-staging-not-looked-at', {
+      says: 'Staging buckets hold more than the watch looks at: how long objects wait is not known of all. See docs/runbook.md#staging-holds-more-than-the-watch-looks-at',
+      metric: watched('StagingNotLookedAt', 'Maximum'),
+      atLeast: 1,
+      // each look takes another turn: what one left out, the next may have seen
+      periods: LOOKS,
+      missing: IGNORE,
     });
     const sum = { period: PERIOD, statistic: 'Sum' };
     this.add('PromotionFailed', 'lazaret-promotion-failed', {

@@ -14,7 +14,7 @@ export interface EventFunctionsProps {
   readonly arns: Arns;
 }
 
-/** Between two looks at the buckets' tags, and at what waits in staging. */
+/** Between two looks at the buckets' tags, and at what waits in staging; none takes longer. */
 const LOOK = Duration.minutes(5);
 
 /** The functions around events: promotion, protection by tag, and a watch over staging. */
@@ -27,6 +27,8 @@ export class EventFunctions extends Construct {
     super(scope, id);
     const { settings, arns } = props;
     const common = { settings, code: functionsCode(settings.functionsDir) };
+    // a quota too small for the promotion's reservation is too small for any
+    const oneAtATime = settings.promoteConcurrency === 0 ? 0 : 1;
     const results = { LAZARET_RESULTS_BUCKET: arns.resultsBucketName };
 
     this.promote = new RustFunction(this, 'promote', {
@@ -36,6 +38,7 @@ export class EventFunctions extends Construct {
       environment: { ...results, LAZARET_QUARANTINE_BUCKET: arns.quarantineBucketName },
       permissions: promotePermissions(settings, arns),
       timeout: Duration.seconds(PROMOTION_TIMES[settings.promoteType].functionSeconds),
+      reservedConcurrency: settings.promoteConcurrency,
     });
     // `promoteBuckets` may be a pattern that our own buckets match
     forbid(this.promote.role, ['s3:PutObject'], [arns.results('*')]);
@@ -70,7 +73,8 @@ export class EventFunctions extends Construct {
         LAZARET_ACTIVATION_SETTLE_SECONDS: String(settings.activationSettleSeconds),
       },
       permissions: protectPermissions(arns),
-      timeout: Duration.minutes(5),
+      timeout: LOOK,
+      reservedConcurrency: oneAtATime,
     });
 
     this.watchStaging = new RustFunction(this, 'watch_staging', {
@@ -79,14 +83,21 @@ export class EventFunctions extends Construct {
       description: 'Tells how long objects have been waiting in staging buckets',
       environment: { ...results, LAZARET_STAGING_LIMIT_SECONDS: String(settings.stagingLimitSeconds) },
       permissions: watchPermissions(arns),
-      timeout: Duration.minutes(5),
+      timeout: LOOK,
+      // a million keys are listed, and a thousand tags read
+      memoryMiB: 1024,
+      reservedConcurrency: oneAtATime,
     });
 
     this.callInTime();
   }
 
   private callInTime(): void {
-    // a run that failed is made up for by the next
+    // a run that failed is made up for by the next: neither Lambda, which tries twice more on its own, nor EventBridge repeats it, and what
+    // could not begin before the next is dropped
+    for (const { function: handler } of [this.protectTagged, this.watchStaging]) {
+      handler.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: LOOK });
+    }
     const target = ({ function: handler }: RustFunction): targets.LambdaFunction =>
       new targets.LambdaFunction(handler, { retryAttempts: 0 });
     new events.Rule(this, 'Look', {

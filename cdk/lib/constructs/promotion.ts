@@ -28,11 +28,11 @@ interface Times {
 }
 
 /**
- * Standard: Lambda's longest, three times and an hour of throttling. Express ends everything after five minutes: 30 s to read
+ * Standard: Lambda's longest, and a day for all of its retries: on average an hour of waiting at each step, and 35 tries at the most. Express ends everything after five minutes: 30 s to read
  * the verdict, 240 for the step, and 20 are left to announce how it ended.
  */
 export const PROMOTION_TIMES: Readonly<Record<PromoteType, Times>> = {
-  STANDARD: { functionSeconds: 900, stepSeconds: 960, machineSeconds: 4 * 3600 },
+  STANDARD: { functionSeconds: 900, stepSeconds: 960, machineSeconds: 24 * 3600 },
   EXPRESS: { functionSeconds: 230, stepSeconds: 240, machineSeconds: 300 },
 };
 

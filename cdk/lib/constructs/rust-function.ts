@@ -22,6 +22,8 @@ export interface RustFunctionProps {
   readonly timeout: Duration;
   /** CPU comes with it: a whole one at 1,769. @default 512 */
   readonly memoryMiB?: number;
+  /** As many run at once and no more; the account has as many fewer for all else. 0 reserves nothing. @default 0 */
+  readonly reservedConcurrency?: number;
 }
 
 /** One of the functions that `bootstrap` holds; Lambda's handler chooses which. */
@@ -58,6 +60,8 @@ export class RustFunction extends Construct {
       logGroup,
       timeout: props.timeout,
       memorySize: props.memoryMiB ?? 512,
+      // for Lambda, 0 would be a function that never runs
+      ...(props.reservedConcurrency ? { reservedConcurrentExecutions: props.reservedConcurrency } : {}),
       environment: {
         RUST_LOG: settings.rustLog,
         ...props.environment,
