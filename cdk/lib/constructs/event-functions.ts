@@ -170,6 +170,15 @@ function protectPermissions(arns: Arns): Permission[] {
       actions: ['s3:ListAllMyBuckets'],
       resources: ['*'],
     },
+    ...(arns.promoteBuckets.length === 0
+      ? []
+      : [
+          {
+            why: 'Reads by its tag whom a production bucket accepts.',
+            actions: ['s3:GetBucketTagging'],
+            resources: arns.promoteBuckets,
+          },
+        ]),
     {
       why: 'Reads the tags of the buckets that the owner named, and switches their events on and off.',
       actions: [
