@@ -200,7 +200,9 @@ describe('the state machine', () => {
 describe('any agent', () => {
   for (const [work, statements] of Object.entries({ jobs, events })) {
     it(`writes verdicts and has them acted on, and can’t act in place of the promotion (${work})`, () => {
-      assert.ok(statements.on('AgentWorkerTaskRole', 's3:PutObject').includes(`${RESULTS}/verdicts/*`));
+      for (const action of ['s3:PutObject', 's3:GetObject']) {
+        assert.ok(statements.on('AgentWorkerTaskRole', action).includes(`${RESULTS}/verdicts/*`), action);
+      }
       assert.deepEqual(statements.on('AgentWorkerTaskRole', 'states:StartExecution'), [PROMOTE]);
       assert.deepEqual(statements.on('AgentWorkerTaskRole', 'states:DescribeExecution'), [
         `arn:<AWS::Partition>:states:${REGION}:${ACCOUNT}:execution:lazaret-promote-object:*`,

@@ -83,8 +83,8 @@ function agentPermissions(settings: Settings, arns: Arns): Permission[] {
       resources: [arns.results('definitions/*')],
     },
     {
-      why: 'Writes the verdicts that the promotion trusts: the bucket’s policy lets no other role.',
-      actions: ['s3:PutObject'],
+      why: 'Writes the verdicts that the promotion trusts: the bucket’s policy lets no other role. Reads what it decided before it died.',
+      actions: ['s3:PutObject', 's3:GetObject'],
       resources: [arns.results('verdicts/*')],
     },
     {

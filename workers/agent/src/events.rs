@@ -2,7 +2,7 @@
 //!
 //! * [`receive`]: messages of the event queue, several polls under way.
 //! * [`message`]: one message, from its receipt to its end; [`object`]: one record of it.
-//! * [`sort_out`]: what is not to be scanned; [`recent`]: what was seen a moment ago; [`earlier`]: what an earlier delivery decided on an
+//! * [`sort_out`]: what is not to be scanned; [`recent`]: what was done a moment ago; [`earlier`]: what an earlier delivery decided on an
 //!   object that is gone since.
 //! * [`announce`]: results for EventBridge, in batches ([`batch`]), and for SNS; [`tally`]: for CloudWatch.
 //!

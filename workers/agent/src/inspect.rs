@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use lazaret_aws::ObjectStore;
+use lazaret_actions::error::is_pinned;
+use lazaret_aws::{ObjectStore, StoreError};
+use lazaret_model::verdict::{ErrorReason, GoneReason, UnscannableReason};
 use lazaret_model::{ObjectRef, ResultRow, Verdict, WorkPacket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info, info_span};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::decide::{Basis, Decide};
 use crate::fetch::{Fetched, NotFetched, fetch};
 use crate::policies::PolicyBook;
+use crate::retry;
 use crate::scan::{Content, EngineGone, Scanned, Scanner};
 use crate::spool::{Room, Spool};
 
@@ -109,8 +112,38 @@ impl Inspector {
         Ok(rows.into_iter().map(|row| row.expect("every object was either decided or joined")).collect())
     }
 
-    /// The row of one object, within the same bounds. `stopping` ends the wait for a place, and nothing after it.
+    /// The row of one object that an event names, within the same bounds. `stopping` ends the wait for a place, and nothing after it.
+    ///
+    /// Whoever can send a message can name any size: no verdict rests on another one than S3's own.
     pub async fn inspect_one(
+        &self,
+        object: &ObjectRef,
+        stopping: &CancellationToken,
+    ) -> Result<ResultRow, InspectError> {
+        let row = self.inspect_as_told(object, stopping).await?;
+        if !may_rest_on_size(&row.verdict) {
+            return Ok(row);
+        }
+        let head = || self.store.head(&object.bucket, &object.key, object.version_id.as_deref());
+        let found = match retry::store(head).await {
+            Ok(found) => found,
+            Err(_) if matches!(row.verdict, Verdict::Error { .. }) => return Ok(row),
+            Err(error) => return Ok(self.row_of_unknown(object, &error)),
+        };
+        match found.map(|head| head.object) {
+            Some(true_one) if !is_pinned(object) && true_one.etag != object.etag => {
+                Ok(self.row_of_gone(object, GoneReason::Overwritten).await)
+            }
+            Some(ObjectRef { size, .. }) if size == object.size => Ok(row),
+            Some(ObjectRef { size, .. }) => {
+                warn!(told = object.size, size, "An event named a wrong size");
+                self.inspect_as_told(&ObjectRef { size, ..object.clone() }, stopping).await
+            }
+            None => Ok(self.row_of_gone(object, GoneReason::Deleted).await),
+        }
+    }
+
+    async fn inspect_as_told(
         &self,
         object: &ObjectRef,
         stopping: &CancellationToken,
@@ -131,6 +164,20 @@ impl Inspector {
         let policy = policies.of(&object.bucket);
         let verdict = policy.verdict_before_fetch(object).or_else(|| self.scanner.without_engine())?;
         Some(self.decide(policy).row(object, object.clone(), verdict, Basis::default()))
+    }
+
+    async fn row_of_gone(&self, object: &ObjectRef, reason: GoneReason) -> ResultRow {
+        self.decide(self.policies.current().of(&object.bucket)).row_of_gone(object, reason).await
+    }
+
+    fn row_of_unknown(&self, object: &ObjectRef, error: &StoreError) -> ResultRow {
+        let reason = match error {
+            StoreError::AccessDenied(_) => ErrorReason::AccessDenied,
+            _ => ErrorReason::FetchFailed,
+        };
+        let verdict = Verdict::Error { reason, detail: format!("its size could not be asked for: {error}") };
+        let policies = self.policies.current();
+        self.decide(policies.of(&object.bucket)).row(object, object.clone(), verdict, Basis::default())
     }
 
     /// First a place among the objects, then room for its bytes: whoever waits for room holds a place, and comes in turn.
@@ -171,6 +218,15 @@ impl Inspector {
     fn decide<'a>(&'a self, policy: &'a lazaret_model::Policy) -> Decide<'a> {
         Decide { store: self.store.as_ref(), policy, quarantine_bucket: self.quarantine_bucket.as_deref() }
     }
+}
+
+/// Too large by what the event says; or S3 sends another number of bytes.
+fn may_rest_on_size(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Unscannable { reason: UnscannableReason::TooLarge, .. }
+            | Verdict::Error { reason: ErrorReason::FetchFailed, .. }
+    )
 }
 
 /// What an object holds while it is fetched and scanned.

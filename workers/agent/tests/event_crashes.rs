@@ -11,7 +11,7 @@ use common::*;
 use lazaret_actions::uncover::UNCOVERED;
 use lazaret_agent::AgentError;
 use lazaret_aws::ObjectStore;
-use lazaret_aws::fake::ANY;
+use lazaret_aws::fake::{ANY, FakeObject};
 use lazaret_aws::objects::StoreError;
 use lazaret_model::policy::InfectedAction;
 use lazaret_model::quarantine::quarantine_key;
@@ -209,11 +209,22 @@ impl Dice {
     }
 }
 
+/// The tag of an object in the end; `None` if it leaves its place.
+fn expected(text: &str, keeps: bool) -> Option<&'static str> {
+    match text {
+        "encrypted" => Some("Unscannable"),
+        text if !text.contains("virus") => Some(Verdict::Clean.name()),
+        _ => keeps.then_some("Infected"),
+    }
+}
+
 /// One sequence of what may happen to two buckets.
 struct Chaos {
     seed: u64,
     world: EventWorld,
     dice: Dice,
+    /// What is infected stays, tagged.
+    keeps: bool,
     /// All that was ever stored, with its text.
     stored: Arc<std::sync::Mutex<Vec<(ObjectRef, &'static str)>>>,
     /// Events that S3 has not sent yet.
@@ -226,8 +237,11 @@ const TEXTS: [&str; 4] = ["plain", "a virus", "encrypted", "other"];
 
 impl Chaos {
     async fn new(seed: u64) -> Self {
-        let world = EventWorld::new().await;
-        Self { seed, world, dice: Dice(seed), stored: Arc::default(), unsent: Vec::new(), sent: Vec::new() }
+        let mut dice = Dice(seed);
+        let keeps = dice.roll(3) == 0;
+        let infected = if keeps { InfectedAction::Keep } else { InfectedAction::Move };
+        let world = EventWorld::with_policies(&policies(|policy| policy.infected = infected)).await;
+        Self { seed, world, dice, keeps, stored: Arc::default(), unsent: Vec::new(), sent: Vec::new() }
     }
 
     fn place(&mut self) -> (&'static str, &'static str) {
@@ -279,6 +293,27 @@ impl Chaos {
         });
     }
 
+    /// The owner overwrites an object while its tags are on their way, or another agent settles what overwrote it meanwhile. Who sent the
+    /// tags may not live to see it.
+    fn meddle_while_tagging(&mut self, bell: Option<Arc<Notify>>) {
+        let ((_, key), text) = (self.place(), *self.dice.of(&TEXTS));
+        let (owner, s3, stored) = (self.world.owner(), self.world.s3.clone(), Arc::clone(&self.stored));
+        let settled = self.dice.roll(2) == 0;
+        let result = expected(text, self.keeps);
+        self.world.s3.while_tagging(move || {
+            let object = match result {
+                Some(result) if settled => {
+                    s3.insert_object(BUCKET, key, FakeObject::new(text).tag("scan-result", result))
+                }
+                _ => owner.put(BUCKET, key, text),
+            };
+            stored.lock().expect("stored").push((object, text));
+            if let Some(bell) = bell {
+                bell.notify_one();
+            }
+        });
+    }
+
     /// An agent, or two, for a while, with an owner that goes on; half of them die.
     async fn run_agents(&mut self) {
         self.world.forget_faults();
@@ -292,8 +327,12 @@ impl Chaos {
         }
         let (port, call, seconds) = (*self.dice.of(&PORTS), 1 + self.dice.roll(20), self.dice.roll(200));
         let (dies, two) = (self.dice.roll(2) == 0, self.dice.roll(4) == 0);
+        let reached = if dies { hang_at(&self.world, port, call) } else { Arc::default() };
+        if self.dice.roll(2) == 0 {
+            let bell = (dies && self.dice.roll(2) == 0).then(|| Arc::clone(&reached));
+            self.meddle_while_tagging(bell);
+        }
         let world = &self.world;
-        let reached = if dies { hang_at(world, port, call) } else { Arc::default() };
         let stop = || sleep(Duration::from_secs(seconds));
         let second = async { if two { world.run_until(stop()).await } else { Ok(()) } };
         tokio::select! {
@@ -341,32 +380,31 @@ impl Chaos {
     async fn check(&self) {
         let (world, seed) = (&self.world, self.seed);
         let stored = self.stored.lock().expect("stored").clone();
-        let infected = |text: &str| text.contains("virus");
-        let expected = |text: &str| if text == "encrypted" { "Unscannable" } else { Verdict::Clean.name() };
+        let leaves = |text: &str| expected(text, self.keeps).is_none();
         for key in KEYS {
             let Some(bytes) = world.s3.bytes(BUCKET, key) else { continue };
             let text = String::from_utf8(bytes.to_vec()).expect("text");
-            assert!(!infected(&text), "seed {seed}: {key} is infected and stands where it was");
-            assert_eq!(world.tag(BUCKET, key).as_deref(), Some(expected(&text)), "seed {seed}: {key}");
+            assert!(!leaves(&text), "seed {seed}: {key} is infected and stands where it was");
+            assert_eq!(world.tag(BUCKET, key).as_deref(), expected(&text, self.keeps), "seed {seed}: {key}");
         }
         for (object, text) in stored.iter().filter(|(object, _)| object.bucket == VERSIONED) {
             let head = world.s3.head(VERSIONED, &object.key, object.version_id.as_deref()).await.expect("asked");
-            assert_eq!(head.is_none(), infected(text), "seed {seed}: {object:?}");
-            assert_eq!(world.in_quarantine(object), infected(text), "seed {seed}: {object:?}");
+            assert_eq!(head.is_none(), leaves(text), "seed {seed}: {object:?}");
+            assert_eq!(world.in_quarantine(object), leaves(text), "seed {seed}: {object:?}");
             if head.is_some() {
                 let tags = world.s3.tags(object).await.expect("asked");
                 let result = tags.iter().find(|tag| tag.key == "scan-result").map(|tag| tag.value.as_str());
-                assert_eq!(result, Some(expected(text)), "seed {seed}: {object:?}");
+                assert_eq!(result, expected(text, self.keeps), "seed {seed}: {object:?}");
             }
             let told = world.published().iter().any(|told| told.version_id == object.version_id);
             assert!(told, "seed {seed}: {object:?} was not announced");
         }
         let copies = world.quarantined();
         let may: BTreeSet<_> =
-            stored.iter().filter(|(_, text)| infected(text)).map(|(object, _)| quarantine_key(object)).collect();
+            stored.iter().filter(|(_, text)| leaves(text)).map(|(object, _)| quarantine_key(object)).collect();
         for copy in &copies {
             assert!(may.contains(copy), "seed {seed}: {copy} is nobody's");
-            assert!(infected(&String::from_utf8_lossy(&world.s3.bytes(QUARANTINE, copy).expect("there"))));
+            assert!(leaves(&String::from_utf8_lossy(&world.s3.bytes(QUARANTINE, copy).expect("there"))));
         }
     }
 }

@@ -276,8 +276,8 @@ async fn an_event_without_a_sequencer_is_never_taken_for_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_unversioned_key_the_last_event_counts_and_of_a_versioned_one_each() {
-    for (bucket, scans) in [(BUCKET, 1), (VERSIONED, 3)] {
+async fn of_an_unversioned_key_the_last_object_counts_and_of_a_versioned_one_each() {
+    for bucket in [BUCKET, VERSIONED] {
         let world = EventWorld::new().await;
         let stored: Vec<_> =
             ["plain", "virus", "plain"].iter().map(|text| world.owner().store(bucket, "k", text)).collect();
@@ -289,14 +289,14 @@ async fn of_an_unversioned_key_the_last_event_counts_and_of_a_versioned_one_each
             world.settled().await;
         };
         world.run_until(late_ones).await.expect("ends as it is told");
-        assert_eq!(world.scans(), scans, "{bucket}");
+        assert_eq!(world.scans(), 3, "{bucket}");
         assert_eq!(world.tag(bucket, "k").as_deref(), Some("Clean"));
         assert_eq!(world.in_quarantine(&stored[1].0), bucket == VERSIONED);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_without_an_id_is_not_superseded_by_one_with_an_id() {
+async fn an_event_without_a_version_id_is_asked_for_where_versions_came_later() {
     let world = EventWorld::new().await;
     let (first, first_record) = world.owner().store(BUCKET, "k", "virus");
     world.s3.enable_versions(BUCKET);
@@ -310,7 +310,7 @@ async fn a_version_without_an_id_is_not_superseded_by_one_with_an_id() {
     world.run_until(out_of_order).await.expect("ends as it is told");
     assert_eq!(world.tag(BUCKET, "k").as_deref(), Some("Clean"));
     assert!(!world.in_quarantine(&first), "another version is not touched");
-    assert_eq!(world.s3.calls("fetch"), 2, "and it was asked for");
+    assert_eq!(world.s3.calls("fetch"), 3, "it was asked for, and what came in its place again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,15 +323,17 @@ async fn what_is_gone_is_no_news_unless_it_stands_in_quarantine() {
     let (moved, bad) = world.owner().store(BUCKET, "bad", "virus");
     world.send(&[deleted, overwritten, bad.clone()]);
     world.settle().await;
-    assert_eq!(results(&world.told()), [("bad", "Infected")]);
+    let once = [("bad", "Infected"), ("overwritten", "Clean")];
+    assert_eq!(results(&world.told()), once, "what came in its place has its verdict");
     // an agent that knows nothing of it
     world.send(&[bad]);
     world.settle().await;
-    assert_eq!(results(&world.told()), [("bad", "Infected"), ("bad", "Infected")]);
-    assert_eq!(world.told()[0].id, world.told()[1].id);
-    assert_eq!(world.told()[1].findings[0].threat, THREAT);
+    let bad: Vec<_> = world.told().into_iter().filter(|result| result.key == "bad").collect();
+    assert_eq!((bad.len(), world.told().len()), (2, 3));
+    assert_eq!(bad[0].id, bad[1].id);
+    assert_eq!(bad[1].findings[0].threat, THREAT);
     assert!(world.in_quarantine(&moved));
-    assert_eq!((world.quarantined().len(), world.tag(BUCKET, "overwritten")), (1, None));
+    assert_eq!(world.quarantined().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,12 +28,14 @@ struct State {
     /// By receipt.
     in_flight: BTreeMap<u64, (Entry, Instant)>,
     receipts: u64,
+    sent: u64,
     /// Nothing more will be sent.
     complete: bool,
     deleted: bool,
 }
 
 struct Entry {
+    number: u64,
     body: String,
     receive_count: u32,
     /// Given back when the message is deleted: those in flight count too.
@@ -75,9 +77,11 @@ impl MemoryQueue {
             state.receipts += 1;
             let receipt = state.receipts;
             messages.push(Message {
+                id: entry.number.to_string(),
                 body: entry.body.clone(),
                 receipt_handle: receipt.to_string(),
                 receive_count: entry.receive_count,
+                sent_at: None,
             });
             state.in_flight.insert(receipt, (entry, now + visibility));
         }
@@ -121,7 +125,9 @@ impl Queue for MemoryQueue {
             let room = Arc::clone(&self.room).acquire_owned().await.expect("never closed");
             let mut state = self.state();
             state.exists("SendMessageBatch")?;
-            state.waiting.push_back(Entry { body: body.clone(), receive_count: 0, room });
+            state.sent += 1;
+            let number = state.sent;
+            state.waiting.push_back(Entry { number, body: body.clone(), receive_count: 0, room });
             drop(state);
             self.changed.notify_waiters();
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::ServiceError;
 
@@ -14,11 +15,15 @@ pub const SEND_BATCH_BYTES: usize = 1024 * 1024;
 /// A message that was received and is not yet deleted.
 #[derive(Debug, Clone)]
 pub struct Message {
+    /// SQS's own: the same for every receipt of the message, and another one once it was moved out of a dead-letter queue.
+    pub id: String,
     pub body: String,
     /// Names this one receipt of the message.
     pub receipt_handle: String,
     /// How often it was received, this time included.
     pub receive_count: u32,
+    /// When it was sent, on the service's clock, if it says so.
+    pub sent_at: Option<Timestamp>,
 }
 
 /// How many messages a queue holds. SQS calls these approximate: never a proof of anything.

@@ -1,12 +1,16 @@
 //! Announce: a result for whoever listens, on EventBridge and on SNS. At least once: `id` is the same each time.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use lazaret_aws::ServiceError;
 use lazaret_aws::announce::{ANNOUNCEMENT_BYTES, BusEvent, Topic};
 use lazaret_model::ResultRow;
 use lazaret_model::announcement::{SCAN_RESULT, SCAN_RESULT_NOTIFICATION, ScanResult};
 use lazaret_model::event::Sequencer;
+use lru::LruCache;
+use tokio::time::Instant;
 
 use super::batch::Batches;
 use crate::config::TopicArn;
@@ -15,17 +19,36 @@ use crate::retry;
 /// Left for what goes with the text: attributes of SNS; source, type and resources of EventBridge.
 const ENVELOPE_BYTES: usize = 4 * 1024;
 
+/// Announcements that are remembered: 100 bytes each.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+
+/// A key that is overwritten a hundred times within this is announced once for the object that stays, and not a hundred times.
+const TOLD: Duration = Duration::from_secs(600);
+
 /// Tells EventBridge and SNS.
 pub struct Announcer {
     topic: Arc<dyn Topic>,
     batches: Batches,
     account: String,
     partition: String,
+    /// By their ids, with the time.
+    told: Mutex<LruCache<String, Instant>>,
 }
 
 impl Announcer {
     pub fn new(topic: Arc<dyn Topic>, batches: Batches, arn: &TopicArn) -> Self {
-        Self { topic, batches, account: arn.account().to_owned(), partition: arn.partition().to_owned() }
+        let told = Mutex::new(LruCache::new(REMEMBERED));
+        Self { topic, batches, account: arn.account().to_owned(), partition: arn.partition().to_owned(), told }
+    }
+
+    /// The same, unless this agent told it a moment ago: of an object that has an announcement of its own.
+    ///
+    /// # Errors
+    /// As of [`Self::announce`].
+    pub async fn announce_unless_told(&self, row: &ResultRow) -> Result<(), ServiceError> {
+        let id = ScanResult::of(row, None).id;
+        let told = self.told().get(&id).is_some_and(|at| at.elapsed() < TOLD);
+        if told { Ok(()) } else { self.announce(row, None).await }
     }
 
     /// Returns once both have it.
@@ -40,7 +63,13 @@ impl Announcer {
             detail: text.clone(),
             resources: vec![format!("arn:{}:s3:::{}", self.partition, result.bucket)],
         };
-        tokio::try_join!(self.batches.put(event), self.publish(&text, &result)).map(drop)
+        tokio::try_join!(self.batches.put(event), self.publish(&text, &result))?;
+        self.told().put(result.id, Instant::now());
+        Ok(())
+    }
+
+    fn told(&self) -> MutexGuard<'_, LruCache<String, Instant>> {
+        self.told.lock().expect("no one panics while remembering")
     }
 
     async fn publish(&self, text: &str, result: &ScanResult) -> Result<(), ServiceError> {

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
+use lazaret_actions::error::is_pinned;
 use lazaret_aws::objects::PutCondition;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::layout::verdict_key;
-use lazaret_model::policy::InfectedAction;
 use lazaret_model::promotion::record_name;
 use lazaret_model::{ActionKind, ObjectRef, ResultRow, Verdict};
-use tracing::{error, info};
+use tracing::info;
 
 use crate::policies::PolicyBook;
 use crate::retry;
@@ -44,7 +45,7 @@ impl Earlier {
         if !deletes {
             return Ok(());
         }
-        let key = verdict_key(&record_name(&row.object, &row.verdict));
+        let key = key_of(&row.object, &row.verdict);
         let bytes = Bytes::from(serde_json::to_vec(row).expect("rows of the model are always JSON"));
         let put =
             || self.store.put(&self.results_bucket, &key, bytes.clone(), "application/json", PutCondition::Always);
@@ -53,28 +54,26 @@ impl Earlier {
 
     /// The row of an object that is gone, if it was written down. Its action is to be done as if it had not been begun.
     pub async fn decided(&self, object: &ObjectRef) -> Result<Option<ResultRow>, EarlierError> {
-        let policies = self.policies.current();
-        let policy = policies.of(&object.bucket);
-        if policy.promote_to().is_none() && policy.infected != InfectedAction::Delete {
-            return Ok(None);
+        // the verdicts that make an object leave its place, whatever the policy says by now; a name is made of no more of them
+        let mut verdicts = vec![Verdict::Infected { findings: Vec::new() }];
+        if self.policies.current().of(&object.bucket).promote_to().is_some() {
+            verdicts.extend([Verdict::Clean, Verdict::InfectedAllowed { findings: Vec::new() }]);
         }
-        // the verdicts that make an object leave its place; a name is made of no more of them
-        let infected = Verdict::Infected { findings: Vec::new() };
-        for verdict in [infected, Verdict::Clean, Verdict::InfectedAllowed { findings: Vec::new() }] {
-            let key = verdict_key(&record_name(object, &verdict));
-            let stored = match retry::store(|| self.store.get(&self.results_bucket, &key)).await {
-                Ok(Some(stored)) => stored,
-                Ok(None) => continue,
-                Err(error) if error.retryable() => return Err(EarlierError::Read(error)),
-                Err(error) => {
-                    error!(%error, "What an earlier delivery decided can't be read; what is gone is not announced again");
-                    return Ok(None);
-                }
-            };
+        for verdict in verdicts {
+            let key = key_of(object, &verdict);
+            let stored = retry::store(|| self.store.get(&self.results_bucket, &key)).await;
+            let Some(stored) = stored.map_err(EarlierError::Read)? else { continue };
             let Ok(row) = serde_json::from_slice::<ResultRow>(&stored.bytes) else { continue };
             info!(verdict = row.verdict.name(), "The object was decided on before it went");
             return Ok(Some(row));
         }
         Ok(None)
     }
+}
+
+/// The same for every delivery, whether it knows the object from an event or from S3: without a version id the times that they name differ
+/// by parts of a second. What is stored anew with the same bytes has its record in the same place, and its own event.
+fn key_of(object: &ObjectRef, verdict: &Verdict) -> String {
+    let last_modified = if is_pinned(object) { object.last_modified } else { Timestamp::UNIX_EPOCH };
+    verdict_key(&record_name(&ObjectRef { last_modified, ..object.clone() }, verdict))
 }

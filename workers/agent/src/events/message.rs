@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use lazaret_model::event::{CreatedObject, EventBody, EventError, EventRecord, read_event};
-use lazaret_model::packet::DELIVERIES;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::Service;
 use super::object::ObjectError;
-use super::receive::Delivery;
+use super::receive::{Delivery, Receipt};
 use crate::error::AgentError;
 use crate::inspect::InspectError;
 
@@ -37,12 +36,13 @@ enum MessageError {
 
 impl Service {
     pub(super) async fn handle(self: Arc<Self>, delivery: Delivery) -> Result<(), AgentError> {
-        let Delivery { body, lease, receive_count, slot: _slot } = delivery;
+        let Delivery { body, lease, receipt, slot: _slot } = delivery;
+        let receive_count = receipt.count;
         let begun = Instant::now();
         let result = tokio::select! {
             biased;
             () = self.life.give_up.cancelled() => Err(MessageError::GivenUp),
-            result = self.work_on(&body, receive_count) => result,
+            result = self.work_on(&body, &receipt) => result,
             never = lease.keep() => match never {},
         };
         let duration_ms = begun.elapsed().as_millis() as u64;
@@ -82,7 +82,7 @@ impl Service {
     }
 
     /// All records, whatever becomes of one of them.
-    async fn work_on(&self, body: &str, receive_count: u32) -> Result<(), MessageError> {
+    async fn work_on(&self, body: &str, receipt: &Receipt) -> Result<(), MessageError> {
         let records = match read_event(body)? {
             EventBody::Test => {
                 info!("S3 tested whether it can send here");
@@ -90,9 +90,8 @@ impl Service {
             }
             EventBody::Records(records) => records.into_iter().filter_map(created),
         };
-        let last_delivery = receive_count >= DELIVERIES;
         let done = futures::stream::iter(records)
-            .map(|created| async move { self.settle(&created, last_delivery).await })
+            .map(|created| async move { self.settle(&created, receipt).await })
             .buffer_unordered(RECORDS_AT_ONCE)
             .collect::<Vec<_>>()
             .await;

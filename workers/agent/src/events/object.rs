@@ -2,19 +2,26 @@
 
 use jiff::Timestamp;
 use lazaret_actions::Actor;
-use lazaret_aws::ServiceError;
+use lazaret_actions::error::is_pinned;
+use lazaret_aws::{ServiceError, StoreError};
 use lazaret_model::event::CreatedObject;
 use lazaret_model::verdict::{ErrorReason, SkippedReason};
-use lazaret_model::{ActionOutcome, ResultRow, Verdict};
+use lazaret_model::{Action, ActionKind, ActionOutcome, ObjectRef, ResultRow, StorageClass, Verdict};
 use tracing::{Instrument, debug, info, info_span};
 
 use super::Service;
 use super::earlier::EarlierError;
+use super::receive::Receipt;
 use super::recent::Claim;
 use super::sort_out::Sorted;
 use crate::act::{Act, is_pending};
 use crate::inspect::InspectError;
 use crate::policies::PoliciesError;
+use crate::retry;
+
+/// Objects that are looked at, one in the place of another, before the message is given back: a key that is written faster than it is read
+/// comes to rest some time.
+const SUCCESSORS: u32 = 5;
 
 /// Why an object is not done.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,10 @@ pub enum ObjectError {
     Fetch(String),
     #[error("its action could not be finished for now")]
     Unfinished,
+    #[error("what came in its place: {0}")]
+    Look(#[source] StoreError),
+    #[error("it was overwritten {SUCCESSORS} times while it was looked at")]
+    Restless,
     #[error("announcing its result: {0}")]
     Announce(#[source] ServiceError),
 }
@@ -39,9 +50,17 @@ impl ObjectError {
     }
 }
 
+/// What came of one version.
+struct Settled {
+    /// Another delivery of the same event could tell no more.
+    is_final: bool,
+    /// Nothing that was done for it can have met another object at its key.
+    alone: bool,
+}
+
 impl Service {
     /// From a record to the point where its message is no longer needed for it.
-    pub(super) async fn settle(&self, created: &CreatedObject, last_delivery: bool) -> Result<(), ObjectError> {
+    pub(super) async fn settle(&self, created: &CreatedObject, receipt: &Receipt) -> Result<(), ObjectError> {
         let object = &created.object;
         let span = info_span!("object", object.bucket = %object.bucket, object.key = %object.key.escape_debug());
         async {
@@ -49,10 +68,10 @@ impl Service {
                 info!(why, "An event is ignored");
                 return Ok(());
             }
-            match self.recent.claim(created).await {
-                Ok(claim) => self.settle_claimed(created, claim, last_delivery).await,
-                Err(why) => {
-                    info!(why = %why, "An event is confirmed without a scan");
+            match self.recent.claim(created, receipt).await {
+                Some(claim) => self.settle_claimed(created, claim, receipt).await,
+                None => {
+                    info!("The same event was done a moment ago");
                     Ok(())
                 }
             }
@@ -61,35 +80,76 @@ impl Service {
         .await
     }
 
+    /// The event's object; and where no version id pins that and it was overwritten, what stands there now, as if its event had come.
+    ///
+    /// Tags have no condition in S3. An agent, or an earlier delivery of this message, may have had the tags of the event's object on
+    /// their way when it was overwritten: they stand on what came later, over the tags that this one's own event brought it, and whoever
+    /// sent them may have died since. Only who finds the event's object overwritten can know.
     async fn settle_claimed(
         &self,
         created: &CreatedObject,
         claim: Claim<'_>,
-        last_delivery: bool,
+        receipt: &Receipt,
     ) -> Result<(), ObjectError> {
-        let mut row = self.inspector.inspect_one(&created.object, &self.life.stopping).await?;
+        let mut settled = self.settle_version(&created.object, Some(created), receipt).await?;
+        let mut object = created.object.clone();
+        for _ in 0..SUCCESSORS {
+            let successor = if settled.alone { None } else { self.successor(&object).await? };
+            let Some(now) = successor else {
+                if settled.is_final {
+                    claim.done();
+                }
+                return Ok(());
+            };
+            info!("The object was overwritten; what stands there now is looked at");
+            settled = self.settle_version(&now, None, receipt).await?;
+            object = now;
+        }
+        Err(ObjectError::Restless)
+    }
+
+    /// `created` is the event of this very version; `None` where it has one of its own.
+    async fn settle_version(
+        &self,
+        object: &ObjectRef,
+        created: Option<&CreatedObject>,
+        receipt: &Receipt,
+    ) -> Result<Settled, ObjectError> {
+        let mut row = self.inspector.inspect_one(object, &self.life.stopping).await?;
         match &row.verdict {
-            Verdict::Error { reason: ErrorReason::FetchFailed, detail } if !last_delivery => {
+            Verdict::Error { reason: ErrorReason::FetchFailed, detail } if !receipt.is_last() => {
                 return Err(ObjectError::Fetch(detail.clone()));
             }
-            Verdict::Gone { reason } => match self.earlier.decided(&created.object).await? {
+            Verdict::Gone { reason } => match self.earlier.decided(object).await? {
                 Some(earlier) => row = earlier,
                 None => {
                     debug!(%reason, "The object is gone");
-                    return Ok(());
+                    return Ok(Settled { is_final: false, alone: is_pinned(object) });
                 }
             },
             _ => {}
         }
-        self.act_on(&mut row, last_delivery).await?;
+        self.act_on(&mut row, receipt.is_last()).await?;
         let acted = Timestamp::now();
-        self.announce(&row, created).await?;
         log(&row);
-        self.tally.count(&row.verdict, created.object.last_modified, acted);
-        if is_final(&row) {
-            claim.done();
+        self.announce(&row, created).await?;
+        if let Some(created) = created {
+            self.tally.count(&row.verdict, created.object.last_modified, acted);
         }
-        Ok(())
+        Ok(Settled { is_final: is_final(&row), alone: is_alone(&row) })
+    }
+
+    /// What stands at the key of an object that no version id pins, if it is another one.
+    async fn successor(&self, object: &ObjectRef) -> Result<Option<ObjectRef>, ObjectError> {
+        let head = || self.store.head(&object.bucket, &object.key, object.version_id.as_deref());
+        let head = match retry::store(head).await {
+            Ok(head) => head,
+            Err(StoreError::NoSuchBucket(_)) => None,
+            Err(error) => return Err(ObjectError::Look(error)),
+        };
+        // a restored object has the class of an archived one still: a fetch tells
+        let known = head.map(|head| ObjectRef { storage_class: StorageClass::standard(), ..head.object });
+        Ok(known.filter(|now| now.etag != object.etag))
     }
 
     async fn act_on(&self, row: &mut ResultRow, last_delivery: bool) -> Result<(), ObjectError> {
@@ -113,15 +173,26 @@ impl Service {
         Ok(())
     }
 
-    async fn announce(&self, row: &ResultRow, created: &CreatedObject) -> Result<(), ObjectError> {
+    async fn announce(&self, row: &ResultRow, created: Option<&CreatedObject>) -> Result<(), ObjectError> {
         // what the owner's lists leave out is no news
         let listed_out = matches!(row.verdict, Verdict::Skipped { reason: SkippedReason::SkipList });
         let wanted = self.policies.current().of(&row.object.bucket).announce.covers(&row.verdict);
         if listed_out || !wanted {
             return Ok(());
         }
-        self.announcer.announce(row, created.sequencer.as_ref()).await.map_err(ObjectError::Announce)
+        let announced = match created {
+            Some(created) => self.announcer.announce(row, created.sequencer.as_ref()).await,
+            None => self.announcer.announce_unless_told(row).await,
+        };
+        announced.map_err(ObjectError::Announce)
     }
+}
+
+/// Whether a row that was acted on says that nothing of ours stands on another object: its version is pinned, or it was not touched, or its
+/// ETag was there before its tags were written and after.
+fn is_alone(row: &ResultRow) -> bool {
+    let tagged = |action: &Action| action.kind == ActionKind::Tag && action.outcome == ActionOutcome::Done;
+    is_pinned(&row.object) || row.action.as_ref().is_none_or(tagged)
 }
 
 /// Whether another delivery of the same event could tell no more.

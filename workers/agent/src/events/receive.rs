@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use lazaret_aws::Queue;
+use lazaret_aws::queue::Message;
+use lazaret_model::packet::DELIVERIES;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -32,10 +36,36 @@ pub fn messages_in_hand(scan_workers: usize) -> usize {
 pub struct Delivery {
     pub body: String,
     pub lease: Lease,
-    /// How often it was received, this time included.
-    pub receive_count: u32,
+    pub receipt: Receipt,
     /// One of [`messages_in_hand`], free again once this is dropped.
     pub slot: OwnedSemaphorePermit,
+}
+
+/// Which message came, for which time.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    pub message_id: String,
+    /// How often it was received, this time included.
+    pub count: u32,
+    /// On our clock, as far as it agrees with SQS's.
+    pub sent: Option<Instant>,
+}
+
+impl Receipt {
+    fn of(message: &Message) -> Self {
+        let age = message.sent_at.map(|sent_at| Timestamp::now().duration_since(sent_at));
+        let age = age.map(|age| Duration::try_from(age).unwrap_or_default());
+        Self {
+            message_id: message.id.clone(),
+            count: message.receive_count,
+            sent: age.and_then(|age| Instant::now().checked_sub(age)),
+        }
+    }
+
+    /// The message does not come again.
+    pub fn is_last(&self) -> bool {
+        self.count >= DELIVERIES
+    }
 }
 
 impl AsRef<Lease> for Delivery {
@@ -82,11 +112,11 @@ impl Receiver {
                 Ok(messages) => {
                     failures = 0;
                     for message in messages {
+                        let receipt = Receipt::of(&message);
                         let lease = Lease::new(Arc::clone(&self.queue), message.receipt_handle, self.visibility);
                         let slot = room.split(1).expect("there are no more messages than were asked for");
-                        let receive_count = message.receive_count;
                         // its reader outlives this future, and there is room for each slot
-                        let _ = inbox.send(Delivery { body: message.body, lease, receive_count, slot }).await;
+                        let _ = inbox.send(Delivery { body: message.body, lease, receipt, slot }).await;
                     }
                 }
                 Err(error) if error.retryable && failures + 1 < retry::RECEIVE.attempts => {

@@ -1,24 +1,26 @@
-//! What this agent saw a moment ago: S3 and SQS deliver at least once and in any order.
+//! What this agent did a moment ago: S3 and SQS deliver at least once.
 //!
-//! A saving and not a proof: what is forgotten, or what another agent saw, is scanned once more and comes to the same end.
+//! A saving and not a proof: what is forgotten, or what another agent did, is scanned once more and comes to the same end.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use lazaret_model::event::{CreatedObject, Sequencer};
+use lazaret_actions::error::is_pinned;
+use lazaret_model::event::CreatedObject;
 use lru::LruCache;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Events that are remembered, and keys: some 200 bytes each, and 1,200 at most.
+use super::receive::Receipt;
+
+/// Events that are remembered: some 200 bytes each, and 1,200 at most.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
-/// For so long a later event of a key makes earlier ones superseded. They arrive within seconds of each other; and a forged one, of
-/// the end of days, must not stand over its key for ever.
-const NEWEST: Duration = Duration::from_secs(600);
+/// Two messages of one event arrive within seconds of each other. One that was given up and sent again counts as new as well, and took
+/// longer than this to be given up.
+const TWICE: Duration = Duration::from_secs(60);
 
 /// Names an event, however often it is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,67 +32,44 @@ struct EventId {
     sequencer: Option<String>,
 }
 
-/// Why an event needs no scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// The same event was done.
-    Done,
-    /// A later event of the same key was received: what this one tells of is overwritten.
-    Superseded,
-}
-
-impl fmt::Display for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Done => "the same event was done a moment ago",
-            Self::Superseded => "a later event of its key overwrote it",
-        })
-    }
-}
-
 /// The memory of one agent.
 pub struct Recent(Mutex<State>);
 
 struct State {
-    done: LruCache<EventId, ()>,
-    /// Of buckets without versions: the largest sequencer of each key, and when it was received.
-    newest: LruCache<(String, String), (Sequencer, Instant)>,
+    done: LruCache<EventId, Done>,
     /// What is worked on; cancelled when that ends.
     in_hand: HashMap<EventId, CancellationToken>,
 }
 
+/// By which delivery an event was done.
+struct Done {
+    message_id: String,
+    count: u32,
+    at: Instant,
+}
+
 impl Default for Recent {
     fn default() -> Self {
-        Self(Mutex::new(State {
-            done: LruCache::new(REMEMBERED),
-            newest: LruCache::new(REMEMBERED),
-            in_hand: HashMap::new(),
-        }))
+        Self(Mutex::new(State { done: LruCache::new(REMEMBERED), in_hand: HashMap::new() }))
     }
 }
 
 impl Recent {
     /// The right to work on an event, which nobody else of this agent has meanwhile: the same event waits for the end of the one
-    /// that came first.
-    ///
-    /// # Errors
-    /// Why there is nothing to do.
-    pub async fn claim(&self, created: &CreatedObject) -> Result<Claim<'_>, Known> {
+    /// that came first. `None` if it was done.
+    pub async fn claim<'a>(&'a self, created: &'a CreatedObject, receipt: &'a Receipt) -> Option<Claim<'a>> {
         let id = EventId::of(created);
         loop {
             let first = {
                 let mut state = self.state();
-                if state.is_superseded(created) {
-                    return Err(Known::Superseded);
-                }
-                if state.done.get(&id).is_some() {
-                    return Err(Known::Done);
+                if state.done.get_mut(&id).is_some_and(|done| done.covers(created, receipt)) {
+                    return None;
                 }
                 match state.in_hand.get(&id) {
                     Some(first) => first.clone(),
                     None => {
                         state.in_hand.insert(id.clone(), CancellationToken::new());
-                        return Ok(Claim { recent: self, id, tells_stores_apart: tells_stores_apart(created) });
+                        return Some(Claim { recent: self, id, created, receipt });
                     }
                 }
             };
@@ -103,20 +82,23 @@ impl Recent {
     }
 }
 
-impl State {
-    /// Remembers the event's sequencer, or says that a larger one is known.
-    fn is_superseded(&mut self, created: &CreatedObject) -> bool {
-        // versions don't overwrite each other, but for the one that has no id of its own
-        let (Some(sequencer), None | Some("null")) = (&created.sequencer, created.object.version_id.as_deref()) else {
-            return false;
-        };
-        let place = (created.object.bucket.clone(), created.object.key.clone());
-        let newer = self.newest.get(&place).filter(|(newest, at)| newest > sequencer && at.elapsed() < NEWEST);
-        if newer.is_some() {
+impl Done {
+    /// Whether a delivery of the same event has nothing to do.
+    ///
+    /// A version that its id pins stays as it was left. Of others nobody knows what another agent did that had the message meanwhile: it
+    /// may have died while its tags were on their way to an object that came later, which this delivery is there to put right.
+    fn covers(&mut self, created: &CreatedObject, receipt: &Receipt) -> bool {
+        if is_pinned(&created.object) {
             return true;
         }
-        self.newest.put(place, (sequencer.clone(), Instant::now()));
-        false
+        if self.message_id != receipt.message_id {
+            return receipt.count == 1 && self.at.elapsed() < TWICE;
+        }
+        let next = receipt.count == self.count || receipt.count == self.count + 1;
+        if next {
+            self.count = receipt.count;
+        }
+        next
     }
 }
 
@@ -134,21 +116,24 @@ impl EventId {
 
 /// Whether the id of this event is of one store only: the same bytes may be stored again at the same key.
 fn tells_stores_apart(created: &CreatedObject) -> bool {
-    created.sequencer.is_some() || created.object.version_id.as_deref().is_some_and(|id| id != "null")
+    created.sequencer.is_some() || is_pinned(&created.object)
 }
 
 /// The right to work on an event. Dropped, it lets the next one begin.
 pub struct Claim<'a> {
     recent: &'a Recent,
     id: EventId,
-    tells_stores_apart: bool,
+    created: &'a CreatedObject,
+    receipt: &'a Receipt,
 }
 
 impl Claim<'_> {
     /// All is done: the same event need not be worked on again.
     pub fn done(self) {
-        if self.tells_stores_apart {
-            self.recent.state().done.put(self.id.clone(), ());
+        if tells_stores_apart(self.created) {
+            let Receipt { message_id, count, .. } = self.receipt;
+            let done = Done { message_id: message_id.clone(), count: *count, at: Instant::now() };
+            self.recent.state().done.put(self.id.clone(), done);
         }
     }
 }
@@ -159,6 +144,40 @@ impl Drop for Claim<'_> {
         let mut state = self.recent.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(over) = state.in_hand.remove(&self.id) {
             over.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lazaret_model::ObjectRef;
+    use lazaret_model::event::Sequencer;
+
+    use super::*;
+    use crate::testing::object;
+
+    fn receipt(message_id: &str, count: u32) -> Receipt {
+        Receipt { message_id: message_id.to_owned(), count, sent: None }
+    }
+
+    fn created(version_id: Option<&str>) -> CreatedObject {
+        let object = ObjectRef { version_id: version_id.map(str::to_owned), ..object("k") };
+        CreatedObject { object, sequencer: Some(Sequencer::new("01")), principal: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_agent_may_have_had_in_hand_meanwhile_is_done_again_unless_its_version_is_pinned() {
+        for (version_id, pinned) in [(None, false), (Some("null"), false), (Some("v"), true)] {
+            let (recent, created) = (Recent::default(), created(version_id));
+            let first = receipt("m", 1);
+            recent.claim(&created, &first).await.expect("new").done();
+            let covered = async |message: &str, count| recent.claim(&created, &receipt(message, count)).await.is_none();
+            assert!(covered("m", 2).await, "nobody had it between our deliveries");
+            assert_eq!(covered("m", 4).await, pinned, "somebody had the third");
+            assert!(covered("other", 1).await, "S3 told twice");
+            assert_eq!(covered("other", 2).await, pinned);
+            tokio::time::advance(TWICE).await;
+            assert_eq!(covered("redriven", 1).await, pinned);
         }
     }
 }

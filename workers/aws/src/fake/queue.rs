@@ -34,7 +34,9 @@ struct State {
 }
 
 struct Entry {
+    id: String,
     body: String,
+    pushed_at: Instant,
     visible_at: Instant,
     receive_count: u32,
     /// Of the last receipt.
@@ -62,9 +64,12 @@ impl FakeQueue {
     pub fn push(&self, body: impl Into<String>) {
         let mut state = self.state();
         state.sent += 1;
+        let (id, now) = (format!("message-{}", state.sent), Instant::now());
         state.messages.push(Entry {
+            id,
             body: body.into(),
-            visible_at: Instant::now(),
+            pushed_at: now,
+            visible_at: now,
             receive_count: 0,
             receipt_handle: String::new(),
         });
@@ -124,9 +129,12 @@ impl FakeQueue {
             entry.visible_at = now + visibility;
             entry.receipt_handle = format!("receipt-{}", state.receipts);
             taken.push(Message {
+                id: entry.id.clone(),
                 body: entry.body.clone(),
                 receipt_handle: entry.receipt_handle.clone(),
                 receive_count: entry.receive_count,
+                // tokio's clock may run ahead of the world's
+                sent_at: Some(jiff::Timestamp::now() - (now - entry.pushed_at)),
             });
             index += 1;
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry};
+use jiff::Timestamp;
 
 use super::fault::{nonsense, service_error};
 use crate::ServiceError;
@@ -52,18 +53,22 @@ impl Queue for SqsQueue {
         const OPERATION: &str = "ReceiveMessage";
         let receive = self.sqs.receive_message().queue_url(&self.url);
         let receive = receive.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
         let receive = receive.max_number_of_messages(max.clamp(1, 10) as i32);
         let receive = receive.wait_time_seconds(seconds(wait, WAIT_SECONDS_MAX));
         let receive = receive.visibility_timeout(seconds(visibility, VISIBILITY_SECONDS_MAX));
         let received = receive.send().await.map_err(|error| service_error(OPERATION, error))?;
         let messages = received.messages.unwrap_or_default().into_iter().map(|message| {
-            let count =
-                message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+            let attribute = |name| message.attributes().and_then(|all| all.get(&name)).map(String::as_str);
+            let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
             let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
+            let sent_at = attribute(MessageSystemAttributeName::SentTimestamp).and_then(sent_at);
             Ok(Message {
+                id: message.message_id.clone().ok_or_else(|| nonsense(OPERATION, "a message id"))?,
                 body: message.body.ok_or_else(|| nonsense(OPERATION, "a body"))?,
                 receipt_handle: message.receipt_handle.ok_or_else(|| nonsense(OPERATION, "a receipt handle"))?,
                 receive_count,
+                sent_at,
             })
         });
         messages.collect()
@@ -105,6 +110,11 @@ impl Queue for SqsQueue {
     }
 }
 
+/// `SentTimestamp`: milliseconds since 1970.
+fn sent_at(text: &str) -> Option<Timestamp> {
+    Timestamp::from_millisecond(text.parse().ok()?).ok()
+}
+
 /// Whole seconds, rounded up: a message must not come back before it was meant to.
 fn seconds(duration: Duration, most: u64) -> i32 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
@@ -144,6 +154,12 @@ impl Queues for SqsQueues {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_time_of_sending_is_none() {
+        assert_eq!(sent_at("1795348800123").map(|at| at.to_string()).as_deref(), Some("2026-11-22T12:00:00.123Z"));
+        assert_eq!((sent_at(""), sent_at("soon"), sent_at("99999999999999999")), (None, None, None));
+    }
 
     #[test]
     fn time_outs_are_whole_seconds_within_the_limits_of_sqs() {

@@ -50,6 +50,11 @@ async fn a_message_comes_back_when_its_time_is_over_and_dies_in_the_end() {
         queue.extend(&first.receipt_handle, Duration::ZERO).await.expect("given back");
         let second = queue.receive(1, POLL, Duration::from_secs(1)).await.expect("a message").remove(0);
         assert_eq!((second.receive_count, &second.body), (2, &first.body));
+        assert_eq!(second.id, first.id);
+        for message in [&first, &second] {
+            let age = jiff::Timestamp::now().duration_since(message.sent_at.expect("it says when"));
+            assert!(age.as_secs().abs() < 60, "{age:?}");
+        }
         // its second is over without a word: the third receive buries it
         let buried = until("the dead letter", async || {
             assert!(queue.receive(1, Duration::ZERO, MINUTE).await.expect("an answer").is_empty());
