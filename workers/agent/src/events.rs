@@ -36,7 +36,7 @@ use crate::run::Deps;
 use announce::Announcer;
 use batch::Batches;
 use earlier::Earlier;
-use receive::{Receiver, messages_in_hand};
+use receive::{PARKED, Receiver, messages_in_hand};
 use recent::Recent;
 use sort_out::SortOut;
 use tally::Tally;
@@ -74,6 +74,7 @@ pub async fn serve(
         tally,
         promotions: agent.promotions,
         actions: Semaphore::new(ACTIONS),
+        parking: Semaphore::new(PARKED),
         life: Life::default(),
         policies,
         store: agent.store,
@@ -104,5 +105,6 @@ struct Service {
     tally: Arc<Tally>,
     promotions: Option<Promotions>,
     actions: Semaphore,
+    parking: Semaphore,
     life: Life,
 }

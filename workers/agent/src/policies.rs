@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::allowed::AllowedContent;
 use lazaret_model::layout::{POLICIES_KEY, allowed_key};
@@ -26,6 +25,11 @@ pub enum PoliciesError {
     Store(#[from] StoreError),
     #[error("`{POLICIES_KEY}` is not a set of policies: {0}")]
     Json(#[from] serde_json::Error),
+    /// None was ever there, or the one that was is gone: nobody said that nothing is protected.
+    #[error("`{POLICIES_KEY}` is missing")]
+    Missing,
+    #[error("`{POLICIES_KEY}` could not be read a moment ago")]
+    JustFailed,
     #[error("the record of an allowed content could not be read: {0}")]
     Allowed(#[source] StoreError),
     #[error("the record of an allowed content is none: {0}")]
@@ -34,8 +38,23 @@ pub enum PoliciesError {
 
 struct Current {
     policies: Arc<Policies>,
+    /// There is a file of them, or was one.
+    found: bool,
     /// When the look began that read them.
-    as_of: Timestamp,
+    as_of: Instant,
+}
+
+impl Current {
+    fn new(found: Option<Policies>, as_of: Instant) -> Self {
+        Self { found: found.is_some(), policies: Arc::new(found.unwrap_or_default()), as_of }
+    }
+}
+
+/// A look that somebody asked for.
+#[derive(Clone, Copy)]
+struct Look {
+    began: Instant,
+    succeeded: bool,
 }
 
 /// The policies as they are now.
@@ -44,23 +63,21 @@ pub struct PolicyBook {
     /// None where there is no deployment.
     results_bucket: Option<String>,
     current: RwLock<Current>,
-    /// When the last look that somebody asked for began.
-    looked: Mutex<Option<Instant>>,
+    looked: Mutex<Option<Look>>,
 }
 
 impl PolicyBook {
     /// Reads the policies; none at all are the defaults. At the start a file that can't be read is an error: better no agent than
     /// one that moves what its owner wants kept.
     pub async fn open(store: Arc<dyn ObjectStore>, results_bucket: String) -> Result<Self, PoliciesError> {
-        let as_of = Timestamp::now();
-        let policies = Arc::new(read(store.as_ref(), &results_bucket).await?);
-        let current = RwLock::new(Current { policies, as_of });
+        let as_of = Instant::now();
+        let current = RwLock::new(Current::new(read(store.as_ref(), &results_bucket).await?, as_of));
         Ok(Self { store, results_bucket: Some(results_bucket), current, looked: Mutex::default() })
     }
 
     /// Policies that nobody changes, for whoever scans without a deployment.
     pub fn fixed(store: Arc<dyn ObjectStore>, policies: Policies) -> Self {
-        let current = RwLock::new(Current { policies: Arc::new(policies), as_of: Timestamp::now() });
+        let current = RwLock::new(Current::new(Some(policies), Instant::now()));
         Self { store, results_bucket: None, current, looked: Mutex::default() }
     }
 
@@ -69,11 +86,16 @@ impl PolicyBook {
     }
 
     /// What was written before this is known.
-    pub fn as_of(&self) -> Timestamp {
+    pub fn as_of(&self) -> Instant {
         self.current.read().expect("no one panics while writing").as_of
     }
 
-    /// Reads them again and again. A file that can't be read leaves the last good one in force.
+    /// Whether somebody wrote them. Without a file all buckets have the default policy, and nobody said so.
+    pub fn are_written(&self) -> bool {
+        self.current.read().expect("no one panics while writing").found
+    }
+
+    /// Reads them again and again. A file that can't be read, or is missing where one was, leaves the last good one in force.
     pub async fn keep_fresh(&self, every: Duration) -> Infallible {
         loop {
             sleep(every).await;
@@ -87,29 +109,33 @@ impl PolicyBook {
     pub async fn refresh_now(&self) -> Result<(), PoliciesError> {
         let asked = Instant::now();
         let mut looked = self.looked.lock().await;
-        if looked.is_some_and(|began| began > asked) {
-            return Ok(());
+        if let Some(look) = *looked {
+            if look.began > asked {
+                return if look.succeeded { Ok(()) } else { Err(PoliciesError::JustFailed) };
+            }
+            sleep_until(look.began + AT_ONCE).await;
         }
-        if let Some(began) = *looked {
-            sleep_until(began + AT_ONCE).await;
-        }
-        let begins = Instant::now();
-        self.read_anew().await?;
-        *looked = Some(begins);
-        Ok(())
+        let began = Instant::now();
+        let read = self.read_anew().await;
+        *looked = Some(Look { began, succeeded: read.is_ok() });
+        read
     }
 
     async fn read_anew(&self) -> Result<(), PoliciesError> {
         let Some(bucket) = &self.results_bucket else { return Ok(()) };
-        let as_of = Timestamp::now();
-        let policies = read(self.store.as_ref(), bucket).await?;
-        if policies != *self.current() {
+        let as_of = Instant::now();
+        let read = Current::new(read(self.store.as_ref(), bucket).await?, as_of);
+        let mut current = self.current.write().expect("no one panics while writing");
+        // nothing of ours deletes it
+        if current.found && !read.found {
+            return Err(PoliciesError::Missing);
+        }
+        if *read.policies != *current.policies {
             info!("The policies changed");
         }
-        let mut current = self.current.write().expect("no one panics while writing");
         // of two looks at once the one that began first may end last
         if current.as_of <= as_of {
-            *current = Current { policies: Arc::new(policies), as_of };
+            *current = read;
         }
         Ok(())
     }
@@ -142,7 +168,7 @@ impl PolicyBook {
     }
 }
 
-async fn read(store: &dyn ObjectStore, results_bucket: &str) -> Result<Policies, PoliciesError> {
+async fn read(store: &dyn ObjectStore, results_bucket: &str) -> Result<Option<Policies>, PoliciesError> {
     let stored = retry::store(|| store.get(results_bucket, POLICIES_KEY)).await?;
-    Ok(stored.map(|stored| serde_json::from_slice(&stored.bytes)).transpose()?.unwrap_or_default())
+    Ok(stored.map(|stored| serde_json::from_slice(&stored.bytes)).transpose()?)
 }

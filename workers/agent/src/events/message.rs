@@ -10,9 +10,11 @@ use tracing::{debug, error, info, warn};
 
 use super::Service;
 use super::object::ObjectError;
-use super::receive::{Delivery, Receipt};
+use super::receive::{Delivery, Receipt, Slot};
+use super::sort_out::Sorted;
 use crate::error::AgentError;
 use crate::inspect::InspectError;
+use crate::policies::PoliciesError;
 
 /// Records of one message that are worked on at once. S3 sends one a message; whoever redrives may send more.
 const RECORDS_AT_ONCE: usize = 16;
@@ -36,13 +38,13 @@ enum MessageError {
 
 impl Service {
     pub(super) async fn handle(self: Arc<Self>, delivery: Delivery) -> Result<(), AgentError> {
-        let Delivery { body, lease, receipt, slot: _slot } = delivery;
+        let Delivery { body, lease, receipt, mut slot } = delivery;
         let receive_count = receipt.count;
         let begun = Instant::now();
         let result = tokio::select! {
             biased;
             () = self.life.give_up.cancelled() => Err(MessageError::GivenUp),
-            result = self.work_on(&body, &receipt) => result,
+            result = self.work_on(&body, &receipt, &mut slot) => result,
             never = lease.keep() => match never {},
         };
         let duration_ms = begun.elapsed().as_millis() as u64;
@@ -82,22 +84,60 @@ impl Service {
     }
 
     /// All records, whatever becomes of one of them.
-    async fn work_on(&self, body: &str, receipt: &Receipt) -> Result<(), MessageError> {
+    async fn work_on(&self, body: &str, receipt: &Receipt, slot: &mut Slot) -> Result<(), MessageError> {
         let records = match read_event(body)? {
             EventBody::Test => {
                 info!("S3 tested whether it can send here");
                 return Ok(());
             }
-            EventBody::Records(records) => records.into_iter().filter_map(created),
+            EventBody::Records(records) => records.into_iter().filter_map(created).collect::<Vec<_>>(),
         };
-        let done = futures::stream::iter(records)
+        let (ours, trouble) = self.sort(records, receipt.sent, slot).await;
+        let done = futures::stream::iter(ours)
             .map(|created| async move { self.settle(&created, receipt).await })
             .buffer_unordered(RECORDS_AT_ONCE)
             .collect::<Vec<_>>()
             .await;
         // the one that ends the agent before all others
-        let failed = done.into_iter().filter_map(Result::err).max_by_key(ObjectError::ends_the_agent);
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        let failed = done.into_iter().filter_map(Result::err).chain(trouble.map(ObjectError::from));
+        failed.max_by_key(ObjectError::ends_the_agent).map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The records that are to be scanned, and why it is not known of others.
+    async fn sort(
+        &self,
+        records: Vec<Box<CreatedObject>>,
+        sent: Option<Instant>,
+        slot: &mut Slot,
+    ) -> (Vec<Box<CreatedObject>>, Option<PoliciesError>) {
+        let is_ours = |created: &CreatedObject, sorted: Sorted| {
+            if sorted != Sorted::Ours {
+                let (bucket, key) = (&created.object.bucket, created.object.key.escape_debug());
+                info!(object.bucket = %bucket, object.key = %key, why = %sorted, "An event is ignored");
+            }
+            sorted == Sorted::Ours
+        };
+        let (mut ours, mut unknown) = (Vec::new(), Vec::new());
+        for created in records {
+            match self.sort_out.known(&created, sent) {
+                Some(sorted) if is_ours(&created, sorted) => ours.push(created),
+                Some(_) => {}
+                None => unknown.push(created),
+            }
+        }
+        if unknown.is_empty() {
+            return (ours, None);
+        }
+        let parked = slot.leave(&self.parking);
+        let looked = self.sort_out.look().await;
+        drop(parked);
+        if looked.is_ok() {
+            ours.extend(unknown.into_iter().filter(|created| is_ours(created, self.sort_out.looked(created))));
+        }
+        if !ours.is_empty() {
+            slot.come_back().await;
+        }
+        (ours, looked.err())
     }
 }
 

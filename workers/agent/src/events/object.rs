@@ -1,4 +1,4 @@
-//! One new object: sort out, inspect, act, announce. Every step is safe to do twice, and an error leaves the rest to the next delivery.
+//! One new object: inspect, act, announce. Every step is safe to do twice, and an error leaves the rest to the next delivery.
 
 use jiff::Timestamp;
 use lazaret_actions::Actor;
@@ -13,7 +13,6 @@ use super::Service;
 use super::earlier::EarlierError;
 use super::receive::Receipt;
 use super::recent::Claim;
-use super::sort_out::Sorted;
 use crate::act::{Act, is_pending};
 use crate::inspect::InspectError;
 use crate::policies::PoliciesError;
@@ -59,15 +58,11 @@ struct Settled {
 }
 
 impl Service {
-    /// From a record to the point where its message is no longer needed for it.
+    /// From a record that was sorted out to the point where its message is no longer needed for it.
     pub(super) async fn settle(&self, created: &CreatedObject, receipt: &Receipt) -> Result<(), ObjectError> {
         let object = &created.object;
         let span = info_span!("object", object.bucket = %object.bucket, object.key = %object.key.escape_debug());
         async {
-            if let Sorted::Ignored(why) = self.sort_out.sort(created).await? {
-                info!(why, "An event is ignored");
-                return Ok(());
-            }
             match self.recent.claim(created, receipt).await {
                 Some(claim) => self.settle_claimed(created, claim, receipt).await,
                 None => {

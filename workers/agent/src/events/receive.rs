@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lazaret_aws::Queue;
 use lazaret_aws::queue::Message;
 use lazaret_model::packet::DELIVERIES;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -26,6 +26,10 @@ const RECEIVE_MAX: usize = 10;
 /// ones while the other's are handed out.
 const RECEIVES: usize = 2;
 
+/// Messages beside those in hand that wait for a look at the settings, once a second at most: as many as two polls bring meanwhile. Events
+/// of others' buckets, which all have to wait for one, let those in that are to be scanned.
+pub const PARKED: usize = 2_000;
+
 /// The most that an agent holds: as many objects as the inspector takes, as many again that are acted on and announced, and what
 /// polls may bring.
 pub fn messages_in_hand(scan_workers: usize) -> usize {
@@ -37,8 +41,34 @@ pub struct Delivery {
     pub body: String,
     pub lease: Lease,
     pub receipt: Receipt,
-    /// One of [`messages_in_hand`], free again once this is dropped.
-    pub slot: OwnedSemaphorePermit,
+    pub slot: Slot,
+}
+
+/// One of [`messages_in_hand`], free again once this is dropped.
+pub struct Slot {
+    slots: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self { slots: Arc::clone(permit.semaphore()), permit: Some(permit) }
+    }
+
+    /// Lets another message in, as long as there is room among those that [wait](PARKED) for as long as the place is held that this
+    /// returns.
+    pub fn leave<'a>(&mut self, parking: &'a Semaphore) -> Option<SemaphorePermit<'a>> {
+        let parked = parking.try_acquire().ok()?;
+        self.permit = None;
+        Some(parked)
+    }
+
+    /// Waits for a place in hand, if it was left.
+    pub async fn come_back(&mut self) {
+        if self.permit.is_none() {
+            self.permit = Some(Arc::clone(&self.slots).acquire_owned().await.expect("never closed"));
+        }
+    }
 }
 
 /// Which message came, for which time.
@@ -114,7 +144,7 @@ impl Receiver {
                     for message in messages {
                         let receipt = Receipt::of(&message);
                         let lease = Lease::new(Arc::clone(&self.queue), message.receipt_handle, self.visibility);
-                        let slot = room.split(1).expect("there are no more messages than were asked for");
+                        let slot = Slot::new(room.split(1).expect("there are no more messages than were asked for"));
                         // its reader outlives this future, and there is room for each slot
                         let _ = inbox.send(Delivery { body: message.body, lease, receipt, slot }).await;
                     }
