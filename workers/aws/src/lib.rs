@@ -19,6 +19,7 @@ pub mod buckets;
 pub mod executions;
 pub mod fake;
 pub mod memory;
+mod null_version;
 pub mod objects;
 pub mod queue;
 pub mod sdk;

@@ -13,12 +13,10 @@ use sha2::{Digest, Sha256};
 use super::{Calls, locked};
 use crate::StoreError;
 use crate::buckets::Versioning;
+use crate::null_version::NULL_VERSION;
 
 /// Keys on a page of ListObjectsV2.
 const PAGE_KEYS: usize = 1_000;
-
-/// The version id of what was written while the bucket had no versions.
-pub(super) const NULL_VERSION: &str = "null";
 
 /// An object to be put into a [`FakeStore`].
 #[derive(Debug, Clone)]
@@ -113,6 +111,7 @@ pub struct FakeStore {
     state: Arc<Mutex<State>>,
     pub(super) calls: Arc<Calls>,
     pub(super) while_tagging: Happens,
+    pub(super) while_deleting: Happens,
 }
 
 type Happening = Box<dyn FnOnce() + Send>;
@@ -225,6 +224,11 @@ impl FakeStore {
     /// In the next `put_tags`, right before the tags are written and after the ETag was looked at, something else happens.
     pub fn while_tagging(&self, happens: impl FnOnce() + Send + 'static) {
         *locked(&self.while_tagging.0) = Some(Box::new(happens));
+    }
+
+    /// In the next `delete` of a version `null`, right before it is deleted and after it was looked at, something else happens.
+    pub fn while_deleting(&self, happens: impl FnOnce() + Send + 'static) {
+        *locked(&self.while_deleting.0) = Some(Box::new(happens));
     }
 
     /// From now on this one object can't be read, tagged, copied or deleted; it is still listed.

@@ -7,12 +7,13 @@ use lazaret_model::headers::USER_METADATA_BYTES;
 use lazaret_model::object::{ETag, ObjectRef};
 use lazaret_model::tags::{TAGS_PER_OBJECT, Tag};
 
-use super::store::{Bucket, FakeObject, FakeStore, NULL_VERSION, State, Version};
+use super::store::{Bucket, FakeObject, FakeStore, State, Version};
+use crate::null_version::{NULL_VERSION, NullSteps, delete_null, is_pinned};
 use crate::objects::{
     Copied, CopyTarget, Fetched, ListPage, ObjectBody, ObjectHead, ObjectStore, PutCondition, StoreError, Stored,
     Versioning,
 };
-use crate::tagging::{TagSteps, put_unpinned};
+use crate::tagging::{TagSteps, put_unpinned, same_object};
 
 /// Bytes of a body that come at once; small, so that tests see several chunks.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -72,7 +73,7 @@ impl ObjectStore for FakeStore {
     async fn put_tags(&self, object: &ObjectRef, tags: &[Tag]) -> Result<(), StoreError> {
         self.calls.count("put_tags");
         check_tags(tags)?;
-        put_unpinned(self, object, tags).await
+        if is_pinned(object) { self.write(object, tags).await } else { put_unpinned(self, object, tags).await }
     }
 
     async fn copy(&self, object: &ObjectRef, to: CopyTarget<'_>) -> Result<Copied, StoreError> {
@@ -117,6 +118,9 @@ impl ObjectStore for FakeStore {
 
     async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError> {
         self.calls.count("delete");
+        if object.version_id.as_deref() == Some(NULL_VERSION) {
+            return delete_null(self, object).await;
+        }
         let mut state = self.state();
         let place = state.open_key(&object.bucket, &object.key)?;
         let Some(id) = &object.version_id else {
@@ -124,20 +128,7 @@ impl ObjectStore for FakeStore {
             state.hide(&object.bucket, &object.key);
             return Ok(());
         };
-        if id == NULL_VERSION {
-            place.pinned(object, true)?;
-        }
-        if place.locked {
-            return Err(StoreError::AccessDenied("AccessDenied: object protected by object lock".into()));
-        }
-        // a version that is not there is no error, as in S3
-        if let Some(versions) = place.keys.get_mut(&object.key) {
-            versions.retain(|version| version.id != *id);
-            if versions.is_empty() {
-                place.keys.remove(&object.key);
-            }
-        }
-        Ok(())
+        place.remove_version(&object.key, id)
     }
 
     async fn tags_at(&self, bucket: &str, key: &str) -> Result<Option<Vec<Tag>>, StoreError> {
@@ -191,7 +182,10 @@ impl ObjectStore for FakeStore {
 #[async_trait]
 impl TagSteps for FakeStore {
     async fn check(&self, object: &ObjectRef) -> Result<(), StoreError> {
-        self.state().open_key(&object.bucket, &object.key)?.pinned(object, true).map(drop)
+        let mut state = self.state();
+        let version = state.open_key(&object.bucket, &object.key)?.pinned(object, true)?;
+        let found = version.object.as_ref().ok_or(StoreError::NotFound)?;
+        same_object(object, Some(found.size), Some(found.last_modified))
     }
 
     async fn read(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
@@ -226,6 +220,32 @@ impl TagSteps for FakeStore {
     }
 }
 
+/// Each for itself too: what happens between them is in `while_deleting`.
+#[async_trait]
+impl NullSteps for FakeStore {
+    async fn current(&self, object: &ObjectRef) -> Result<Option<ETag>, StoreError> {
+        let mut state = self.state();
+        let place = state.open_key(&object.bucket, &object.key)?;
+        Ok(place.current(&object.key).map(|version| version.etag.clone()))
+    }
+
+    async fn delete_null(&self, object: &ObjectRef, current: Option<&ETag>) -> Result<(), StoreError> {
+        let happens = self.while_deleting.take();
+        if let Some(happens) = happens {
+            happens();
+        }
+        let mut state = self.state();
+        let place = state.open_key(&object.bucket, &object.key)?;
+        if let Some(expected) = current {
+            let found = place.current(&object.key).ok_or(StoreError::NotFound)?;
+            if found.etag != *expected {
+                return Err(StoreError::PreconditionFailed);
+            }
+        }
+        place.remove_version(&object.key, NULL_VERSION)
+    }
+}
+
 impl State {
     pub(super) fn open(&mut self, bucket: &str) -> Result<&mut Bucket, StoreError> {
         let place = self.buckets.get_mut(bucket).ok_or_else(|| StoreError::NoSuchBucket(bucket.to_owned()))?;
@@ -256,6 +276,20 @@ impl Bucket {
             PutCondition::Absent => current.is_none(),
             PutCondition::Over(etag) => current.is_some_and(|current| *current == ETag::from(etag)),
         }
+    }
+
+    /// A version that is not there is no error, as in S3.
+    fn remove_version(&mut self, key: &str, id: &str) -> Result<(), StoreError> {
+        if self.locked {
+            return Err(StoreError::AccessDenied("AccessDenied: object protected by object lock".into()));
+        }
+        if let Some(versions) = self.keys.get_mut(key) {
+            versions.retain(|version| version.id != id);
+            if versions.is_empty() {
+                self.keys.remove(key);
+            }
+        }
+        Ok(())
     }
 
     /// The version that `object` names: by version id, else the current one, which must have its ETag if `match_etag`.

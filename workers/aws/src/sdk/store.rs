@@ -19,15 +19,13 @@ use lazaret_model::tags::Tag;
 use super::encoding::{copy_source, listed_key, tagging};
 use super::fault::{chain, store_error};
 use super::parts::{COPY_PART_BYTES, copy_in_parts};
+use crate::null_version::{NULL_VERSION, NullSteps, delete_null, is_pinned};
 use crate::objects::{
     COPY_BYTES_MAX, Copied, CopyTarget, Fetched, ListPage, ObjectBody, ObjectHead, ObjectStore, PutCondition,
     StoreError, Stored, Versioning,
 };
-use crate::tagging::{TagSteps, put_unpinned};
+use crate::tagging::{TagSteps, put_unpinned, same_object};
 
-/// The version id of objects that were written while their bucket had no versions. Unlike every other, it can be
-/// overwritten, where versions are suspended: so whoever pins it pins the ETag too.
-const NULL_VERSION: &str = "null";
 /// S3 answers a CopyObject when it is done: 5 GB take about a minute, more where keys are involved.
 const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
@@ -57,7 +55,9 @@ impl TagSteps for S3Store {
     async fn check(&self, object: &ObjectRef) -> Result<(), StoreError> {
         let head = self.s3.head_object().bucket(&object.bucket).key(&object.key);
         let head = head.set_version_id(object.version_id.clone()).if_match(object.etag.quoted());
-        head.send().await.map(drop).map_err(|error| store_error(error, &object.bucket))
+        let found = head.send().await.map_err(|error| store_error(error, &object.bucket))?;
+        let size = found.content_length().and_then(|size| u64::try_from(size).ok());
+        same_object(object, size, found.last_modified().and_then(timestamp))
     }
 
     async fn read(&self, object: &ObjectRef) -> Result<Vec<Tag>, StoreError> {
@@ -81,9 +81,22 @@ impl TagSteps for S3Store {
     }
 }
 
-/// Whether the version id alone names one version for ever.
-fn is_pinned(object: &ObjectRef) -> bool {
-    object.version_id.as_deref().is_some_and(|id| id != NULL_VERSION)
+#[async_trait]
+impl NullSteps for S3Store {
+    async fn current(&self, object: &ObjectRef) -> Result<Option<ETag>, StoreError> {
+        let head = self.s3.head_object().bucket(&object.bucket).key(&object.key).send().await;
+        match head.map_err(|error| store_error(error, &object.bucket)) {
+            Ok(found) => found.e_tag.map(ETag::from).ok_or_else(without_etag).map(Some),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete_null(&self, object: &ObjectRef, current: Option<&ETag>) -> Result<(), StoreError> {
+        let delete = self.s3.delete_object().bucket(&object.bucket).key(&object.key).version_id(NULL_VERSION);
+        let deleted = delete.set_if_match(current.map(ETag::quoted)).send().await;
+        deleted.map(drop).map_err(|error| store_error(error, &object.bucket))
+    }
 }
 
 /// The `If-Match` of an object that its version id does not pin.
@@ -253,11 +266,7 @@ impl ObjectStore for S3Store {
     async fn delete(&self, object: &ObjectRef) -> Result<(), StoreError> {
         let delete = self.s3.delete_object().bucket(&object.bucket).key(&object.key);
         let delete = match object.version_id.as_deref() {
-            // S3 holds a condition against the current version, whatever version a DELETE names: so look first
-            Some(NULL_VERSION) => {
-                self.check(object).await?;
-                delete.version_id(NULL_VERSION)
-            }
+            Some(NULL_VERSION) => return delete_null(self, object).await,
             Some(version) => delete.version_id(version),
             None => delete.if_match(object.etag.quoted()),
         };

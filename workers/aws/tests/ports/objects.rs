@@ -303,6 +303,37 @@ async fn tags_that_landed_on_another_object_are_taken_off_again() {
     }
 }
 
+/// Two objects with one ETag can be made, and tags that were meant for the one must not stand on the other.
+#[tokio::test]
+async fn a_twin_of_the_same_etag_gets_no_tags_that_were_meant_for_another() {
+    let ours = [tag("scan-result", "Clean")];
+    for world in worlds().await {
+        let store = world.store();
+        let bucket = world.bucket(false).await;
+        world.put(&bucket, "key", "x").await;
+        let object = pinned(world.as_ref(), &bucket, "key").await;
+        let seconds = jiff::SignedDuration::from_secs;
+        let larger = ObjectRef { size: 2, ..object.clone() };
+        let older = ObjectRef { last_modified: object.last_modified - seconds(2), ..object.clone() };
+        for other in [larger, older] {
+            assert_eq!(store.put_tags(&other, &ours).await, Err(StoreError::PreconditionFailed));
+            assert_eq!(store.tags(&object).await, Ok(Vec::new()));
+        }
+        // an event tells the time of the end of an upload, in milliseconds
+        for later in [seconds(0), seconds(3600), jiff::SignedDuration::from_millis(-300)] {
+            let told = ObjectRef { last_modified: object.last_modified + later, ..object.clone() };
+            store.put_tags(&told, &ours).await.expect("tagged");
+        }
+    }
+    // stored between the write and the look after it
+    let store = FakeStore::new().with_bucket("bucket");
+    let object = store.insert("bucket", "key", "twins");
+    let (s3, later) = (store.clone(), object.last_modified + jiff::SignedDuration::from_secs(2));
+    store.while_tagging(move || drop(s3.insert_object("bucket", "key", FakeObject::new("twins").modified(later))));
+    assert_eq!(store.put_tags(&object, &ours).await, Err(StoreError::PreconditionFailed));
+    assert_eq!(store.tags_of("bucket", "key"), []);
+}
+
 #[tokio::test]
 async fn a_listing_goes_on_past_a_thousand_keys_below_its_prefix() {
     for world in worlds().await {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use lazaret_aws::StoreError;
 use lazaret_aws::objects::{PutCondition, Versioning};
+use lazaret_aws::{ObjectStore, fake::FakeStore};
 use lazaret_model::ObjectRef;
 
 use crate::objects::{pinned, read, tag, to};
@@ -55,6 +56,67 @@ async fn a_suspended_bucket_keeps_its_versions_and_one_more_that_is_overwritten(
         let third = pinned(world.as_ref(), &bucket, "key").await;
         store.delete(&third).await.expect("deleted");
         assert_eq!(store.get(&bucket, "key").await.expect("an answer").expect("came up").bytes, "version");
+    }
+}
+
+/// Where `null` is not the current version, the condition that keeps a newer one is held against another than is deleted.
+#[tokio::test]
+async fn a_null_version_below_another_one_is_deleted_alone() {
+    for world in worlds().await {
+        let store = world.store();
+        let bucket = world.bucket(true).await;
+        world.suspend_versions(&bucket).await;
+        world.put(&bucket, "key", "null").await;
+        let null = pinned(world.as_ref(), &bucket, "key").await;
+        world.enable_versions(&bucket).await;
+        world.put(&bucket, "key", "current").await;
+        let current = pinned(world.as_ref(), &bucket, "key").await;
+        store.delete(&null).await.expect("deleted");
+        assert_eq!(read(store.as_ref(), &null).await, Err(StoreError::NotFound));
+        assert_eq!(read(store.as_ref(), &current).await.expect("untouched").0, "current");
+
+        // below a delete marker there is nothing for a condition to hold against
+        world.suspend_versions(&bucket).await;
+        world.put(&bucket, "other", "null").await;
+        let null = pinned(world.as_ref(), &bucket, "other").await;
+        world.enable_versions(&bucket).await;
+        world.remove(&bucket, "other").await;
+        store.delete(&null).await.expect("deleted");
+        assert_eq!(read(store.as_ref(), &null).await, Err(StoreError::NotFound));
+    }
+}
+
+/// The window between the look at a version `null` and its end, in the fake alone: nobody else can be made to write in it.
+#[tokio::test]
+async fn a_newer_null_version_outlives_the_deletion_of_the_one_before() {
+    for below_another in [false, true] {
+        let store = FakeStore::new().with_versioned_bucket("bucket");
+        store.suspend_versions("bucket");
+        store.insert("bucket", "key", "infected");
+        let infected = store.pinned_ref("bucket", "key");
+        if below_another {
+            store.enable_versions("bucket");
+            store.insert("bucket", "key", "another");
+            store.suspend_versions("bucket");
+        }
+        let s3 = store.clone();
+        store.while_deleting(move || drop(s3.overwrite("bucket", "key", "newer and clean")));
+        assert_eq!(store.delete(&infected).await, Err(StoreError::PreconditionFailed));
+        assert_eq!(store.bytes("bucket", "key").expect("not deleted"), "newer and clean");
+    }
+    // what comes above it, and does not replace it, keeps nothing from being deleted
+    for marker in [false, true] {
+        let store = FakeStore::new().with_bucket("bucket");
+        store.insert("bucket", "key", "infected");
+        store.enable_versions("bucket");
+        let infected = store.pinned_ref("bucket", "key");
+        let s3 = store.clone();
+        store.while_deleting(move || {
+            if marker { s3.remove("bucket", "key") } else { drop(s3.overwrite("bucket", "key", "newer")) }
+        });
+        store.delete(&infected).await.expect("deleted");
+        assert_eq!(read(&store, &infected).await, Err(StoreError::NotFound));
+        assert_eq!(store.version_count("bucket", "key"), 1);
     }
 }
 
