@@ -1,5 +1,7 @@
 //! What the world is told of a verdict: the detail of EventBridge's *Object Scan Result*, and the body of SNS's message.
 
+use std::fmt::Write;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -79,7 +81,7 @@ impl ScanResult {
             _ => None,
         });
         Self {
-            id: id(row),
+            id: id(row, sequencer),
             bucket: row.object.bucket.clone(),
             key: row.object.key.clone(),
             version_id: row.object.version_id.clone(),
@@ -100,14 +102,38 @@ impl ScanResult {
             milliseconds: row.evidence.milliseconds,
         }
     }
+
+    /// As JSON of ASCII alone: SNS and SQS refuse messages with characters that XML does not know, and a key may have any.
+    ///
+    /// # Panics
+    /// Never: announcements are JSON.
+    pub fn to_ascii_json(&self) -> String {
+        let json = serde_json::to_string(self).expect("announcements are JSON");
+        let mut ascii = String::with_capacity(json.len());
+        // outside of its strings JSON has nothing that is escaped here
+        for c in json.chars() {
+            if c.is_ascii() && !c.is_ascii_control() {
+                ascii.push(c);
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(ascii, "\\u{unit:04x}").expect("writing to a string");
+                }
+            }
+        }
+        ascii
+    }
 }
 
-/// Of bucket, key, version and verdict.
-fn id(row: &ResultRow) -> String {
+/// Of bucket, key, version and verdict. Where no version id tells what was stored twice, with the same bytes perhaps, the event's
+/// sequencer does.
+fn id(row: &ResultRow, sequencer: Option<&Sequencer>) -> String {
     let object = &row.object;
-    let version = object.version_id.as_deref().unwrap_or(object.etag.as_str());
+    let version = match object.version_id.as_deref() {
+        Some(id) if id != "null" => id.to_owned(),
+        _ => format!("{} {}", object.etag, sequencer.map(Sequencer::as_str).unwrap_or_default()),
+    };
     let mut hash = Sha256::new();
-    for part in [object.bucket.as_str(), object.key.as_str(), version, row.verdict.name()] {
+    for part in [object.bucket.as_str(), object.key.as_str(), &version, row.verdict.name()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
@@ -116,10 +142,26 @@ fn id(row: &ResultRow) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::object::{ETag, ObjectRef, StorageClass};
     use crate::result::Evidence;
     use crate::verdict::Verdict;
+
+    fn row(key: &str, version: Option<&str>, verdict: Verdict) -> ResultRow {
+        let object = ObjectRef {
+            bucket: "b".repeat(63),
+            key: key.into(),
+            version_id: version.map(str::to_owned),
+            etag: ETag::from("e"),
+            size: 1,
+            last_modified: Timestamp::UNIX_EPOCH,
+            storage_class: StorageClass::standard(),
+        };
+        let scanned_at = Timestamp::UNIX_EPOCH;
+        ResultRow { object, verdict, action: None, scanned_at, evidence: Evidence::default() }
+    }
 
     #[test]
     fn an_archive_of_thousands_of_findings_fits_into_one_announcement() {
@@ -128,25 +170,36 @@ mod tests {
             threat: "t".repeat(200),
             engine: "clamav".into(),
         };
-        let object = ObjectRef {
-            bucket: "b".repeat(63),
-            key: "\u{1}".repeat(1024),
-            version_id: None,
-            etag: ETag::from("e"),
-            size: 1,
-            last_modified: Timestamp::UNIX_EPOCH,
-            storage_class: StorageClass::standard(),
-        };
-        let row = ResultRow {
-            object,
-            verdict: Verdict::Infected { findings: (0..5000).map(finding).collect() },
-            action: None,
-            scanned_at: Timestamp::UNIX_EPOCH,
-            evidence: Evidence::default(),
-        };
+        let verdict = Verdict::Infected { findings: (0..5000).map(finding).collect() };
+        let row = row(&"\u{1}".repeat(1024), None, verdict);
         let result = ScanResult::of(&row, None);
         assert_eq!((result.findings.len(), result.findings_total), (FINDINGS_MAX, 5000));
         assert!(serde_json::to_vec(&result).expect("JSON").len() < 256 * 1024);
-        assert_eq!(result.id, ScanResult::of(&row, Some(&Sequencer::new("00"))).id);
+    }
+
+    #[test]
+    fn an_id_is_of_one_version_and_without_a_version_of_one_event() {
+        let id = |version: Option<&str>, sequencer: &str| {
+            ScanResult::of(&row("k", version, Verdict::Clean), Some(&Sequencer::new(sequencer))).id
+        };
+        assert_eq!(id(Some("v"), "00"), id(Some("v"), "01"), "of one version there may be several events");
+        assert_ne!(id(Some("v"), "00"), id(Some("w"), "00"));
+        for unpinned in [None, Some("null")] {
+            assert_eq!(id(unpinned, "00"), id(unpinned, "00"));
+            assert_ne!(id(unpinned, "00"), id(unpinned, "01"), "the same bytes may be stored again");
+        }
+        let other = ObjectRef { etag: ETag::from("f"), ..row("k", Some("null"), Verdict::Clean).object };
+        let other = ResultRow { object: other, ..row("k", Some("null"), Verdict::Clean) };
+        assert_ne!(ScanResult::of(&other, Some(&Sequencer::new("00"))).id, id(Some("null"), "00"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_becomes_ascii_and_reads_back(key in "(?s).{0,40}", odd in "[\u{fffe}\u{ffff}\u{7f}\u{85}\u{0}-\u{1f}\u{1f980}\\\\\"]{0,9}") {
+            let result = ScanResult::of(&row(&format!("{key}{odd}"), None, Verdict::Clean), None);
+            let text = result.to_ascii_json();
+            prop_assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{}", text);
+            prop_assert_eq!(serde_json::from_str::<ScanResult>(&text).expect("JSON"), result);
+        }
     }
 }
