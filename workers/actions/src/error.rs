@@ -13,6 +13,8 @@ pub enum ActError {
     WriteTags(#[source] StoreError),
     #[error("it has {TAGS_PER_OBJECT} tags of its owner's: no room for the result")]
     NoRoomForTags,
+    #[error("another scan, within the hour, found it infected: those tags stay")]
+    FoundInfected,
     #[error("reading its metadata: {0}")]
     ReadHeaders(#[source] StoreError),
     #[error("writing down what goes to quarantine: {0}")]
@@ -31,7 +33,7 @@ pub enum ActError {
     WriteVerdict(#[source] StoreError),
     #[error("starting its promotion: {0}")]
     StartPromotion(#[source] ServiceError),
-    #[error("starting its promotion: {0} executions of it have failed already, or held it")]
+    #[error("starting its promotion: the last {0} executions of it have failed within a day")]
     PromotionsFailed(u32),
     #[error("its bucket is a staging bucket, and this agent was told of no state machine")]
     NoStateMachine,
@@ -100,7 +102,7 @@ impl ActError {
     /// Whether a later attempt may fare better.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::NoRoomForTags | Self::PromotionsFailed(_) | Self::NoStateMachine => false,
+            Self::NoRoomForTags | Self::FoundInfected | Self::PromotionsFailed(_) | Self::NoStateMachine => false,
             Self::StartPromotion(error) => error.retryable,
             Self::ReadTags(error)
             | Self::WriteTags(error)

@@ -123,8 +123,8 @@ impl Promotion<'_> {
         if source.object.storage_class.is_archived() {
             return Ok(Some(Promoted::Held(HeldReason::Archived)));
         }
-        let last_modified = moment(source.object.last_modified, asked.last_modified);
-        match there.as_ref().map(|there| standing(there, &source, last_modified)) {
+        let stored = self.stored(&source.object);
+        match there.as_ref().map(|there| standing(there, &source, stored)) {
             Some(Standing::Ours) => {
                 let there = there.map(place);
                 return self.leave_staging(&source, there.map(Promoted::Done)).await;
@@ -136,13 +136,23 @@ impl Promotion<'_> {
             Some(Standing::Unclear) => return Ok(Some(Promoted::Held(HeldReason::OrderUnclear))),
             Some(Standing::Other) | None => {}
         }
-        self.copy(&source, last_modified, there.as_ref()).await
+        self.copy(&source, stored, there.as_ref()).await
+    }
+
+    /// When the version was stored. A listing and S3 itself have no more of an upload in parts than its begin; that it was complete when it
+    /// was scanned is certain.
+    fn stored(&self, source: &ObjectRef) -> Stored {
+        let (begin, row) = (source.last_modified, self.row);
+        if is_in_parts(&source.etag) {
+            return Stored { from: begin, complete_by: Some(row.scanned_at.max(begin)) };
+        }
+        Stored { from: moment(begin, row.object.last_modified), complete_by: None }
     }
 
     async fn copy(
         &self,
         source: &ObjectHead,
-        last_modified: Timestamp,
+        stored: Stored,
         over: Option<&ObjectHead>,
     ) -> Result<Option<Promoted>, PromoteError> {
         let own = match retry::store(|| self.store.tags(&source.object)).await {
@@ -151,7 +161,7 @@ impl Promotion<'_> {
             Err(error) => return Err(PromoteError::ReadTags { bucket: source.object.bucket.clone(), error }),
         };
         let tags = self.tags(own);
-        let headers = stamped(&source.headers, &source.object, last_modified);
+        let headers = stamped(&source.headers, &source.object, stored);
         let condition = over.map_or(PutCondition::Absent, |over| PutCondition::Over(over.object.etag.as_str()));
         let to = CopyTarget { bucket: self.bucket, key: self.key, tags: &tags, headers: headers.as_ref(), condition };
         let copied = match retry::store(|| self.store.copy(&source.object, to)).await {
@@ -165,7 +175,14 @@ impl Promotion<'_> {
         };
         let seen = retry::store(|| self.store.head(self.bucket, self.key, copied.version_id.as_deref())).await;
         let seen = seen.map_err(|error| PromoteError::LookAtTarget { bucket: self.bucket.to_owned(), error })?;
-        let Some(seen) = seen.filter(|seen| seen.object.etag == copied.etag) else { return Ok(None) };
+        let Some(seen) = seen else {
+            // S3 has made it, and whoever takes what comes there was quick: a second copy would be a second delivery
+            let (bucket, key, version_id) = (self.bucket.to_owned(), self.key.to_owned(), copied.version_id);
+            return self.leave_staging(source, Some(Promoted::Done(Place { bucket, key, version_id }))).await;
+        };
+        if seen.object.etag != copied.etag {
+            return Ok(None);
+        }
         if seen.object.size != source.object.size {
             let (bucket, expected, found) = (self.bucket.to_owned(), source.object.size, seen.object.size);
             return Err(PromoteError::NotWhole { bucket, expected, found });
@@ -197,7 +214,8 @@ impl Promotion<'_> {
         let Some(there) = there else { return Promoted::Gone };
         let stamp = stamp_of(&there);
         let later = |stamp: &SourceStamp| {
-            stamp.bucket == asked.bucket && order(stamp.last_modified, asked.last_modified) == Ordering::Greater
+            let order = Stored::of(stamp).order(self.stored(asked));
+            stamp.bucket == asked.bucket && order == Some(Ordering::Greater)
         };
         match stamp {
             _ if is_copy_of(&there, asked) => Promoted::Done(place(there)),
@@ -221,7 +239,7 @@ enum Standing {
     Other,
 }
 
-fn standing(there: &ObjectHead, source: &ObjectHead, last_modified: Timestamp) -> Standing {
+fn standing(there: &ObjectHead, source: &ObjectHead, stored: Stored) -> Standing {
     if is_copy_of(there, &source.object) {
         return Standing::Ours;
     }
@@ -229,16 +247,39 @@ fn standing(there: &ObjectHead, source: &ObjectHead, last_modified: Timestamp) -
     let another = |stamp: &SourceStamp| {
         stamp.bucket == source.object.bucket && Some(&stamp.version_id) != source.object.version_id.as_ref()
     };
-    let stamp = stamp_of(there).filter(another);
-    match stamp.map(|stamp| order(stamp.last_modified, last_modified)) {
-        None | Some(Ordering::Less) => Standing::Other,
-        // the date of an upload in parts is that of its begin: what was stored meanwhile may be older or newer
-        Some(Ordering::Greater) if is_in_parts(&source.object.etag) => Standing::Unclear,
+    let Some(stamp) = stamp_of(there).filter(another) else { return Standing::Other };
+    let same_bytes = there.object.etag == source.object.etag && there.object.size == source.object.size;
+    match Stored::of(&stamp).order(stored) {
+        Some(Ordering::Less) => Standing::Other,
         Some(Ordering::Greater) => Standing::Later,
-        Some(Ordering::Equal) if there.object.etag == source.object.etag && there.object.size == source.object.size => {
-            Standing::Later
+        _ if same_bytes => Standing::Later,
+        _ => Standing::Unclear,
+    }
+}
+
+/// When a version was stored, as far as that is known.
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    from: Timestamp,
+    /// Of an upload in parts, of which S3 tells the begin: what others stored in between may be older or newer.
+    complete_by: Option<Timestamp>,
+}
+
+impl Stored {
+    fn of(stamp: &SourceStamp) -> Self {
+        Self { from: stamp.last_modified, complete_by: stamp.complete_by }
+    }
+
+    /// None where it can't be told.
+    fn order(self, other: Self) -> Option<Ordering> {
+        let (end, other_end) = (self.complete_by.unwrap_or(self.from), other.complete_by.unwrap_or(other.from));
+        if order(self.from, other_end) == Ordering::Greater {
+            Some(Ordering::Greater)
+        } else if order(end, other.from) == Ordering::Less {
+            Some(Ordering::Less)
+        } else {
+            None
         }
-        Some(Ordering::Equal) => Standing::Unclear,
     }
 }
 
@@ -276,11 +317,12 @@ fn order(one: Timestamp, other: Timestamp) -> Ordering {
 
 /// The owner's headers with our stamp in place of any that they had brought. None, if there is no room and nothing to take out: S3 then
 /// copies them itself.
-fn stamped(own: &ObjectHeaders, object: &ObjectRef, last_modified: Timestamp) -> Option<ObjectHeaders> {
+fn stamped(own: &ObjectHeaders, object: &ObjectRef, stored: Stored) -> Option<ObjectHeaders> {
     let mut headers = own.clone();
     headers.metadata.retain(|name, _| !name.eq_ignore_ascii_case(SOURCE_METADATA));
     let forged = headers.metadata.len() < own.metadata.len();
-    let stamp = SourceStamp::of(&ObjectRef { last_modified, ..object.clone() })?;
+    let Stored { from: last_modified, complete_by } = stored;
+    let stamp = SourceStamp { last_modified, complete_by, ..SourceStamp::of(object)? };
     let fits = headers.add_metadata(SOURCE_METADATA, &stamp.text());
     debug_assert!(!fits || headers.metadata_bytes() <= USER_METADATA_BYTES);
     (fits || forged).then_some(headers)

@@ -12,6 +12,9 @@ use lazaret_model::{ActionOutcome, ObjectRef, QuarantineRecord, ResultRow};
 use crate::error::{ActError, is_gone, is_pinned};
 use crate::retry;
 
+/// What the names of our metadata begin with.
+const OUR_METADATA: &str = "lazaret-";
+
 /// Moves the version that the row is of to `to_bucket` and `to_key`.
 pub async fn quarantine(
     store: &dyn ObjectStore,
@@ -88,14 +91,15 @@ async fn already_moved(store: &dyn ObjectStore, to_bucket: &str, to_key: &str) -
     Ok(if copy.is_some() { ActionOutcome::Done } else { ActionOutcome::Gone })
 }
 
-/// What the copy says of itself, then the owner's as far as there is room: the record has all of it.
+/// What the copy says of itself, then the owner's as far as there is room: the record has all of it. Names of ours that its owner chose
+/// stay out, for what they would say of the copy nobody has said.
 fn copy_headers(owned: &ObjectHeaders, row: &ResultRow) -> ObjectHeaders {
     let mut headers = ObjectHeaders { metadata: Default::default(), ..owned.clone() };
     for (name, value) in quarantine_metadata(row) {
         headers.add_metadata(name, &value);
     }
     for (name, value) in &owned.metadata {
-        if !headers.metadata.contains_key(name) {
+        if !name.to_ascii_lowercase().starts_with(OUR_METADATA) {
             headers.add_metadata(name, value);
         }
     }
@@ -156,6 +160,24 @@ mod tests {
         let record: QuarantineRecord = serde_json::from_slice(&record).expect("JSON");
         assert_eq!((record.row.object.key.as_str(), record.tags.len()), ("a/ü b%", 10));
         assert_eq!(record.headers.metadata["mine"].len(), 1900);
+    }
+
+    #[tokio::test]
+    async fn a_copy_says_nothing_that_its_owner_said_in_our_name() {
+        let store = FakeStore::new().with_versioned_bucket("b").with_bucket("q");
+        let forged = ["lazaret-source", "Lazaret-Restored", "lazaret-key"];
+        let object =
+            forged.iter().fold(FakeObject::new("x").metadata("mine", "m"), |object, name| object.metadata(name, "f"));
+        store.insert_object("b", "k", object);
+        let row = row(store.pinned_ref("b", "k"));
+        let key = quarantine_key(&row.object);
+        quarantine(&store, &TagKeys::default(), &row, "q", &key).await.expect("moved");
+        let copy = store.head("q", &key, None).await.expect("asked").expect("there").headers.metadata;
+        assert_eq!((copy["mine"].as_str(), copy["lazaret-key"].as_str()), ("m", "k"));
+        assert!(copy.values().all(|value| value != "f"), "{copy:?}");
+        let record = store.bytes("q", &record_key(&key)).expect("a record");
+        let record: QuarantineRecord = serde_json::from_slice(&record).expect("JSON");
+        assert_eq!(record.headers.metadata.len(), 4, "the record keeps what was its owner's");
     }
 
     #[tokio::test]

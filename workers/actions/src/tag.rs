@@ -1,13 +1,16 @@
 //! Tag: the verdict's tags, merged into the object's own.
 
+use jiff::Timestamp;
 use lazaret_aws::{ObjectStore, StoreError};
 use lazaret_model::tags::{Tag, TagKeys, merge_tags, tag_value, verdict_tags};
-use lazaret_model::{ActionOutcome, ResultRow};
+use lazaret_model::{ActionOutcome, ResultRow, Verdict};
 use tracing::warn;
 
 use crate::error::{ActError, is_gone, is_pinned};
 use crate::retry;
 
+/// Between two scans of one event, at most: its message is in one agent's hands, then in another's.
+const REDELIVERED_SECONDS: i64 = 3600;
 /// Results that nobody takes for a permission.
 const WARNINGS: [&str; 3] = ["Infected", "Unscannable", "Error"];
 
@@ -59,9 +62,19 @@ async fn merge(
     ours: &[Tag],
 ) -> Result<ActionOutcome, ActError> {
     match read(store, row).await? {
+        Some(existing) if found_infected(keys, &existing, row) => Err(ActError::FoundInfected),
         Some(existing) => write(store, keys, row, &existing, ours).await,
         None => Ok(ActionOutcome::Gone),
     }
+}
+
+/// Whether the row's Clean would stand in place of an Infected that a scan of the last hour has said, or a later one: of two agents
+/// that are at one object with different definitions, the one with the older may be done last. Tags don't name definitions.
+fn found_infected(keys: &TagKeys, existing: &[Tag], row: &ResultRow) -> bool {
+    let value = |key: &str| existing.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
+    let at = value(&keys.date).and_then(|date| date.parse::<Timestamp>().ok());
+    let near = |at: Timestamp| (at.as_second() - row.scanned_at.as_second()).abs() <= REDELIVERED_SECONDS;
+    row.verdict == Verdict::Clean && value(&keys.result) == Some("Infected") && at.is_some_and(near)
 }
 
 /// The tags of the version; None if it is gone.
@@ -108,7 +121,7 @@ async fn write(
 mod tests {
     use lazaret_aws::fake::{FailingStore, FakeObject, FakeStore};
     use lazaret_model::verdict::SkippedReason;
-    use lazaret_model::{Evidence, Finding, Verdict};
+    use lazaret_model::{Evidence, Finding};
 
     use super::*;
 
@@ -170,6 +183,41 @@ mod tests {
         store.overwrite("b", "k", "other");
         let done = replace_stale_result(&store, &TagKeys::default(), &row).await.expect("done");
         assert_eq!((done, tags(&store)), (ActionOutcome::Done, Vec::new()), "another object has none");
+    }
+
+    #[tokio::test]
+    async fn a_clean_verdict_does_not_replace_an_infected_one_of_the_same_hour() {
+        let finding = Finding { member: String::new(), threat: "t".into(), engine: "clamav".into() };
+        let allowed = Verdict::InfectedAllowed { findings: vec![finding] };
+        for (result, date, verdict, stays) in [
+            ("Infected", "2026-11-22T09:30:00Z", Verdict::Clean, true),
+            ("Infected", "2026-11-22T10:00:05Z", Verdict::Clean, true),
+            ("Infected", "2026-11-22T08:59:59Z", Verdict::Clean, false),
+            ("Infected", "2099-01-01T00:00:00Z", Verdict::Clean, false),
+            ("Infected", "not a date", Verdict::Clean, false),
+            ("Infected", "2026-11-22T09:30:00Z", allowed, false),
+            ("Error", "2026-11-22T09:30:00Z", Verdict::Clean, false),
+        ] {
+            for versioned in [false, true] {
+                let store = FakeStore::new();
+                store.create_bucket("b", versioned);
+                let object = FakeObject::new("x").tag("scan-result", result).tag("date-scanned", date);
+                store.insert_object("b", "k", object);
+                let row = row(&store, verdict.clone());
+                let tagged = tag(&store, &TagKeys::default(), &row).await;
+                let after = &tags(&store)[0].1;
+                if stays {
+                    assert!(matches!(&tagged, Err(ActError::FoundInfected)), "{date}: {tagged:?}");
+                    assert_eq!((after.as_str(), ActError::FoundInfected.retryable()), ("Infected", false));
+                } else {
+                    assert_eq!(
+                        (tagged.expect("tagged"), after.as_str()),
+                        (ActionOutcome::Done, verdict.name()),
+                        "{date}"
+                    );
+                }
+            }
+        }
     }
 
     #[tokio::test]

@@ -224,14 +224,63 @@ async fn where_the_order_is_unknown_nothing_is_lost() {
     // but the same bytes stand there already
     let same = stored(&store_of_one_second, "one", 0);
     assert!(matches!(promoted(&store_of_one_second, &same).await, Ok(Promoted::Superseded(_))));
+}
 
-    // an upload in parts has the date of its begin
-    let store = store();
-    store.insert_object("staging", KEY, FakeObject::new("in parts").modified(at(0)).in_parts());
-    let in_parts = row(store.pinned_ref("staging", KEY));
-    assert!(matches!(promoted(&store, &stored(&store, "one", 7000)).await, Ok(Promoted::Done(_))));
-    let held = promoted(&store, &in_parts).await.expect("held");
-    assert_eq!(held, Promoted::Held(HeldReason::OrderUnclear));
+/// An upload in parts has the date of its begin, and it was complete when it was scanned: what was stored in between may be older or
+/// newer, whichever of them is promoted first.
+#[tokio::test]
+async fn what_was_stored_while_parts_arrived_is_held_and_nothing_else() {
+    for parts_first in [true, false] {
+        // begun at 5 s, scanned at 9 s
+        for (other_ms, other_is_later) in [(2000, Some(false)), (5000, None), (7000, None), (12_000, Some(true))] {
+            let store = store();
+            store.insert_object("staging", KEY, FakeObject::new("in parts").modified(at(5000)).in_parts());
+            let in_parts = ResultRow { scanned_at: at(9000), ..row(store.pinned_ref("staging", KEY)) };
+            // an event tells the time of its end
+            let in_parts =
+                ResultRow { object: ObjectRef { last_modified: at(8300), ..in_parts.object.clone() }, ..in_parts };
+            let other = stored(&store, "another", other_ms);
+            let (first, second) = if parts_first { (&in_parts, &other) } else { (&other, &in_parts) };
+            assert!(matches!(promoted(&store, first).await, Ok(Promoted::Done(_))));
+            let second_is_later = other_is_later.map(|other_is_later| other_is_later == parts_first);
+            for _ in 0..2 {
+                match (promoted(&store, second).await.expect("an answer"), second_is_later) {
+                    (Promoted::Held(HeldReason::OrderUnclear), None) => {
+                        assert_eq!(store.version_count("staging", KEY), 1);
+                    }
+                    (Promoted::Done(_), Some(true)) | (Promoted::Superseded(_), Some(false)) => {}
+                    (odd, _) => panic!("parts first: {parts_first}, the other at {other_ms} ms: {odd:?}"),
+                }
+            }
+        }
+    }
+}
+
+/// Whoever takes what comes to production may take it before it was looked at there.
+#[tokio::test]
+async fn a_copy_that_was_taken_at_once_is_delivered_once() {
+    for versioned in [false, true] {
+        let store = FakeStore::new().with_versioned_bucket("staging");
+        store.create_bucket("production", versioned);
+        let row = stored(&store, "x", 0);
+        let failing = FailingStore::new(store.clone());
+        let consumer = store.clone();
+        // the looks: at staging, at production, at the copy
+        failing.faults.meanwhile("head", 3, move || {
+            for (object, _) in consumer.contents("production") {
+                let consumer = consumer.clone();
+                std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+                    runtime.block_on(consumer.delete(&object)).expect("taken");
+                })
+                .join()
+                .expect("done");
+            }
+        });
+        assert!(matches!(promoted(&failing, &row).await, Ok(Promoted::Done(_))));
+        assert_eq!((failing.faults.calls("copy"), store.version_count("staging", KEY)), (1, 0));
+        assert_eq!(in_production(&store), "");
+    }
 }
 
 /// Two executions for two versions of one key: the later one is through between the earlier one's look and its copy.

@@ -14,7 +14,7 @@ use lazaret_actions::tag::{tag, tag_held};
 use lazaret_actions::{ActError, delete, retry};
 use lazaret_aws::ObjectStore;
 use lazaret_model::policy::{InfectedAction, Policies, Policy};
-use lazaret_model::promotion::{PromotionOutcome, is_record_name, record_name};
+use lazaret_model::promotion::{PromotionOutcome, is_record_name, outweighs, record_name};
 use lazaret_model::quarantine::quarantine_key;
 use lazaret_model::{ActionOutcome, ResultRow, Verdict, layout};
 use tracing::{info, warn};
@@ -61,10 +61,11 @@ impl Promote {
         if [&self.results_bucket, &self.quarantine_bucket].contains(&&to.bucket) {
             return self.hold(policy, row, Some("its production bucket is one of Lazaret's own")).await;
         }
-        if let Some(later) = self.found_infected_since(row).await? {
-            // the tags of the later verdict, not of this one
-            self.hold(policy, &later, None).await?;
-            return Ok(done(row, PromotionOutcome::Held, None, "a later scan found it infected"));
+        if let Some(infected) = self.found_infected(row).await? {
+            // the tags of that verdict, not of this one
+            self.hold(policy, &infected, None).await?;
+            let detail = "It stays in staging: another scan found it infected, later than this one or by definitions that are not known to be older.";
+            return Ok(done(row, PromotionOutcome::Held, None, detail));
         }
         let keys = &policy.tag_keys;
         Ok(match promote(self.store.as_ref(), keys, row, to).await.map_err(of_promotion)? {
@@ -127,9 +128,9 @@ impl Promote {
             Ok(ActionOutcome::Gone) => return Ok(gone(row)),
             Ok(_) => why
                 .map_or_else(|| "It stays in staging, tagged.".to_owned(), |why| format!("It stays in staging: {why}")),
-            Err(ActError::NoRoomForTags) => {
+            Err(error @ (ActError::NoRoomForTags | ActError::FoundInfected)) => {
                 let why = why.map(|why| format!("{why}; ")).unwrap_or_default();
-                format!("It stays in staging: {why}{}", ActError::NoRoomForTags)
+                format!("It stays in staging: {why}{error}")
             }
             Err(error) => return Err(of_action(error)),
         };
@@ -153,20 +154,22 @@ impl Promote {
         Ok(Some(row))
     }
 
-    /// The later verdict on the same version, if that was Infected: an execution may be started again days after its scan.
-    async fn found_infected_since(&self, row: &ResultRow) -> Result<Option<ResultRow>, FunctionError> {
+    /// The verdict Infected on the same version, if there is one that counts more: an execution may be started again days after its
+    /// scan, and agents with different definitions may be at one version.
+    async fn found_infected(&self, row: &ResultRow) -> Result<Option<ResultRow>, FunctionError> {
         let name = record_name(&row.object, &Verdict::Infected { findings: Vec::new() });
-        Ok(self.row(&name).await?.filter(|other| other.scanned_at > row.scanned_at))
+        Ok(self.row(&name).await?.filter(|infected| !outweighs(row, infected)))
     }
 
-    /// As it is now: a destination that was changed or taken back holds at once.
+    /// As it is now: a destination that was changed or taken back holds at once. What can't be read now, somebody is mending: the state
+    /// machine asks again.
     async fn policy(&self, bucket: &str) -> Result<Policy, FunctionError> {
         let key = layout::POLICIES_KEY;
         let stored = retry::store(|| self.store.get(&self.results_bucket, key)).await;
-        let stored = stored.map_err(FunctionError::store(format_args!("reading `{key}`")))?;
+        let stored = stored.map_err(|error| FunctionError::transient(format!("reading `{key}`: {error}")))?;
         let Some(stored) = stored else { return Ok(Policy::default()) };
         let policies: Policies = serde_json::from_slice(&stored.bytes)
-            .map_err(|error| FunctionError::permanent(format!("`{key}` is not a set of policies: {error}")))?;
+            .map_err(|error| FunctionError::transient(format!("`{key}` is not a set of policies: {error}")))?;
         Ok(policies.of(bucket).clone())
     }
 }

@@ -42,7 +42,10 @@ impl World {
 
     /// A verdict on what stands in staging.
     fn judged(&self, verdict: Verdict, at: &str) -> String {
-        let object = self.store.pinned_ref("staging", KEY);
+        self.judged_of(self.store.pinned_ref("staging", KEY), verdict, at)
+    }
+
+    fn judged_of(&self, object: ObjectRef, verdict: Verdict, at: &str) -> String {
         let name = record_name(&object, &verdict);
         let row = ResultRow { object, verdict, action: None, scanned_at: moment(at), evidence: Evidence::default() };
         self.put_json(&layout::verdict_key(&name), &row);
@@ -179,13 +182,21 @@ async fn policies_that_cannot_be_read_hold_everything_up() {
     let record = world.scanned(Verdict::Clean);
     world.store.insert(RESULTS, layout::POLICIES_KEY, "{");
     let (failure, text) = world.step(Step::Promote, &record).await.expect_err("no policies");
-    assert!(failure == Failure::Permanent && text.contains(layout::POLICIES_KEY), "{text}");
+    assert!(failure == Failure::Transient && text.contains(layout::POLICIES_KEY), "{text}");
     let failing = FailingStore::new(world.store.clone());
     failing.faults.fail_always("get", StoreError::Permanent("no".into()));
     let function = world.promote_over(failing);
-    let refused = function.handle(Input { step: Step::Promote, record }).await.expect_err("no answer");
+    let refused = function.handle(Input { step: Step::Promote, record: record.clone() }).await.expect_err("no answer");
+    // the record, without which nothing is known of it, is read first
     assert_eq!(refused.failure, Failure::Permanent);
+    let failing = FailingStore::new(world.store.clone());
+    failing.faults.fail("get", 2, StoreError::AccessDenied("no".into()));
+    let function = world.promote_over(failing);
+    let refused = function.handle(Input { step: Step::Promote, record: record.clone() }).await.expect_err("no answer");
+    assert_eq!(refused.failure, Failure::Transient);
     assert!(world.store.exists("staging", KEY));
+    world.put_policy(staging_policy("production"));
+    assert_eq!(world.step(Step::Promote, &record).await.expect("done").outcome, PromotionOutcome::Promoted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,18 +258,44 @@ async fn a_later_scan_that_found_something_counts_more_than_an_execution_that_is
     assert_eq!(done.outcome, PromotionOutcome::Held);
     assert!(world.store.keys("production", "").is_empty());
     assert_eq!(world.result_tags("staging", KEY)[0], "Infected");
+}
+
+/// Two agents on two deliveries of one event: the one with the older definitions is done last.
+#[tokio::test]
+async fn a_clean_verdict_by_older_definitions_does_not_outweigh_an_infected_one() {
+    let judged = |world: &World, verdict: Verdict, at: &str, definitions: &str, age: u64| {
+        let name = world.judged(verdict, at);
+        let row = world.store.bytes(RESULTS, &layout::verdict_key(&name)).expect("written");
+        let mut row: ResultRow = serde_json::from_slice(&row).expect("a row");
+        row.evidence.definitions = Some(definitions.to_owned());
+        row.evidence.definitions_age_seconds = Some(age);
+        world.put_json(&layout::verdict_key(&name), &row);
+        name
+    };
+    let world = world();
+    world.store.insert("staging", KEY, "x");
+    world.put_policy(Policy { infected: InfectedAction::Keep, ..staging_policy("production") });
+    let infected = judged(&world, infected(), "2026-11-01T06:00:00Z", "newer", 3600);
+    assert_eq!(world.step(Step::Quarantine, &infected).await.expect("kept").outcome, PromotionOutcome::Held);
+    let clean = judged(&world, Verdict::Clean, "2026-11-01T06:00:07Z", "older", 90_000);
+    let done = world.step(Step::Promote, &clean).await.expect("held");
+    assert!(done.outcome == PromotionOutcome::Held && done.detail.contains("found it infected"), "{}", done.detail);
+    assert_eq!(world.result_tags("staging", KEY)[0], "Infected");
+    assert!(world.store.keys("production", "").is_empty());
     // scanned again, with definitions that no longer say so
-    world.judged(Verdict::Clean, "2026-11-03T06:00:00Z");
+    judged(&world, Verdict::Clean, "2026-11-02T06:00:00Z", "newest", 600);
     let done = world.step(Step::Promote, &clean).await.expect("done");
     assert_eq!(done.outcome, PromotionOutcome::Promoted);
+    assert_eq!(world.result_tags("production", KEY)[0], "Clean");
 }
 
 #[tokio::test]
 async fn a_version_that_was_promoted_before_it_was_found_infected_is_a_failure_that_people_hear_of() {
     let world = world();
     let clean = world.scanned(Verdict::Clean);
-    let infected = world.judged(infected(), "2026-10-01T06:00:00Z");
+    let object = world.store.pinned_ref("staging", KEY);
     assert_eq!(world.step(Step::Promote, &clean).await.expect("done").outcome, PromotionOutcome::Promoted);
+    let infected = world.judged_of(object, infected(), "2026-11-02T06:00:00Z");
     let (failure, text) = world.step(Step::Quarantine, &infected).await.expect_err("too late");
     assert_eq!(failure, Failure::Permanent);
     assert!(text.contains("bucket `production` at key `in/a`"), "{text}");
