@@ -1,11 +1,17 @@
 //! Watch staging: tells CloudWatch how long clean or unscanned objects have been waiting in staging buckets.
 //!
 //! A fleet that is down, a queue that is full, definitions that are stale or a production bucket that may not be written all come to
-//! the same: objects stay. What waits for a person (Infected, Unscannable, Error) says so in its tags and does not count; those
-//! tags are the object's owner's to change, so they silence a number here and open nothing.
+//! the same: objects stay. What waits for a person (Infected, Unscannable) says so in its tags and does not count; those tags are
+//! the object's owner's to change, so they silence a number here and open nothing. An Error waits for whatever went wrong to end.
+//!
+//! A run has its limits, in memory and in time, whatever the number of objects: what it did not look at it says, and the next runs
+//! look at.
+
+mod turn;
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -18,8 +24,10 @@ use lazaret_model::verdict::SkippedReason;
 use lazaret_model::{ObjectRef, Verdict, layout};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
+use self::turn::Turn;
 use crate::error::FunctionError;
 
 const NAMESPACE: &str = "Lazaret";
@@ -33,6 +41,9 @@ const CONCURRENT: usize = 16;
 const KEYS_LOGGED: usize = 10;
 /// Between two runs, by which they take turns.
 const EVERY_SECONDS: i64 = 300;
+/// A run lists for so long, and ends after so long: Lambda ends it after five minutes, and then nothing is told.
+const LISTING: Duration = Duration::from_secs(150);
+const RUN: Duration = Duration::from_secs(240);
 
 const LEFT_OUT: Verdict = Verdict::Skipped { reason: SkippedReason::SkipList };
 
@@ -62,6 +73,8 @@ pub struct Watched {
     pub not_looked_at: u64,
     /// Whether every object was listed.
     pub complete: bool,
+    /// There are no policies, as before any bucket was protected: whether there should be some, nobody can tell from here.
+    pub policies_missing: bool,
 }
 
 impl WatchStaging {
@@ -76,17 +89,35 @@ impl WatchStaging {
     }
 
     async fn look(&self, now: Timestamp) -> Result<Watched, FunctionError> {
+        let begin = Instant::now();
         let policies = self.policies().await?;
-        let mut watched = Watched { complete: true, ..Watched::default() };
-        let (mut pages, mut old) = (PAGES, Vec::new());
-        for (bucket, policy) in policies.buckets.iter().filter(|(_, policy)| policy.promote_to().is_some()) {
+        let mut watched = Watched { complete: true, policies_missing: policies.is_none(), ..Watched::default() };
+        if watched.policies_missing {
+            warn!("There are no policies: nothing is protected, and no staging bucket is watched");
+        }
+        let policies = policies.unwrap_or_default();
+        let number = now.as_second() / EVERY_SECONDS;
+        let (mut pages, mut old) = (PAGES, Turn::new(number, LOOKS));
+        let mut staging: Vec<_> = policies.buckets.iter().filter(|(_, policy)| policy.promote_to().is_some()).collect();
+        // a bucket that takes all there is to list with takes it from others, not always from the same
+        let first = usize::try_from(number).unwrap_or_default().checked_rem(staging.len()).unwrap_or_default();
+        staging.rotate_left(first);
+        for (bucket, policy) in staging {
             watched.buckets += 1;
-            if let Err(error) = self.look_at(bucket, policy, now, &mut pages, &mut old, &mut watched).await {
-                watched.unreadable += 1;
-                warn!(object.bucket = bucket, error = %error.to_string().escape_debug(), "A staging bucket could not be looked at");
+            let look = self.look_at(bucket, policy, now, &mut pages, &mut old, &mut watched);
+            match timeout_at(begin + LISTING, look).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    watched.unreadable += 1;
+                    warn!(object.bucket = bucket, error = %error.to_string().escape_debug(), "A staging bucket could not be looked at");
+                }
+                Err(_) => {
+                    watched.complete = false;
+                    warn!(object.bucket = bucket, "There was no time to list all of a staging bucket");
+                }
             }
         }
-        self.judge(old, now, &mut watched).await;
+        self.judge(old, now, begin + RUN, &mut watched).await;
         Ok(watched)
     }
 
@@ -96,7 +127,7 @@ impl WatchStaging {
         policy: &'a Policy,
         now: Timestamp,
         pages: &mut usize,
-        old: &mut Vec<(ObjectRef, &'a Policy)>,
+        old: &mut Turn<(ObjectRef, &'a Policy)>,
         watched: &mut Watched,
     ) -> Result<(), StoreError> {
         if retry::store(|| self.store.versioning(bucket)).await? != Versioning::Enabled {
@@ -110,7 +141,10 @@ impl WatchStaging {
             let beyond = |object: &ObjectRef| age_seconds(object, now) > self.limit_seconds;
             // what its policy leaves out is not scanned, and waits for nothing
             let meant = |object: &ObjectRef| policy.verdict_before_fetch(object) != Some(LEFT_OUT);
-            old.extend(page.objects.into_iter().filter(|o| beyond(o) && meant(o)).map(|object| (object, policy)));
+            for object in page.objects.into_iter().filter(|object| beyond(object) && meant(object)) {
+                let name = (object.bucket.clone(), object.key.clone());
+                old.offer(name, (object, policy));
+            }
             next = page.next;
             if next.is_none() {
                 return Ok(());
@@ -121,22 +155,18 @@ impl WatchStaging {
     }
 
     /// Which of those beyond the limit wait for the fleet or the promotion.
-    async fn judge(&self, mut old: Vec<(ObjectRef, &Policy)>, now: Timestamp, watched: &mut Watched) {
-        watched.not_looked_at = old.len().saturating_sub(LOOKS) as u64;
-        if old.len() > LOOKS {
-            let turn = usize::try_from(now.as_second() / EVERY_SECONDS).unwrap_or_default();
-            let from = turn.wrapping_mul(LOOKS) % old.len();
-            old.rotate_left(from);
-            old.truncate(LOOKS);
-        }
-        let judged = stream::iter(old).map(|(object, policy)| async move {
+    async fn judge(&self, old: Turn<(ObjectRef, &Policy)>, now: Timestamp, end: Instant, watched: &mut Watched) {
+        let offered = old.offered();
+        let judged = stream::iter(old.chosen()).map(|(object, policy)| async move {
             let tags = retry::store(|| self.store.tags_at(&object.bucket, &object.key)).await;
             // tags that can't be read are no verdict
             let waits = tags.map_or(true, |tags| tags.is_some_and(|tags| !waits_for_a_person(&tags, policy)));
             waits.then_some(object)
         });
-        let mut waiting: Vec<ObjectRef> =
-            judged.buffer_unordered(CONCURRENT).filter_map(std::future::ready).collect().await;
+        let judged = judged.buffer_unordered(CONCURRENT).take_until(sleep_until(end));
+        let judged: Vec<Option<ObjectRef>> = judged.collect().await;
+        watched.not_looked_at = offered - judged.len() as u64;
+        let mut waiting: Vec<ObjectRef> = judged.into_iter().flatten().collect();
         waiting.sort_by_key(|object| (Reverse(age_seconds(object, now)), object.key.clone()));
         watched.waiting = waiting.len() as u64;
         watched.longest_seconds = waiting.first().map_or(0, |object| age_seconds(object, now));
@@ -149,12 +179,14 @@ impl WatchStaging {
         }
     }
 
-    async fn policies(&self) -> Result<Policies, FunctionError> {
+    /// None if there are none.
+    async fn policies(&self) -> Result<Option<Policies>, FunctionError> {
         let key = layout::POLICIES_KEY;
         let stored = retry::store(|| self.store.get(&self.results_bucket, key)).await;
         let stored = stored.map_err(FunctionError::store(format_args!("reading `{key}`")))?;
-        let Some(stored) = stored else { return Ok(Policies::default()) };
+        let Some(stored) = stored else { return Ok(None) };
         serde_json::from_slice(&stored.bytes)
+            .map(Some)
             .map_err(|error| FunctionError::permanent(format!("`{key}` is not a set of policies: {error}")))
     }
 }
@@ -167,6 +199,8 @@ impl Watched {
             {"Name": "StagingWaitingObjects", "Unit": "Count"},
             {"Name": "StagingUnversioned", "Unit": "Count"},
             {"Name": "StagingUnreadable", "Unit": "Count"},
+            {"Name": "StagingNotLookedAt", "Unit": "Count"},
+            {"Name": "PoliciesMissing", "Unit": "Count"},
         ]);
         let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics});
         json!({
@@ -175,16 +209,18 @@ impl Watched {
             "StagingWaitingObjects": self.waiting,
             "StagingUnversioned": self.unversioned,
             "StagingUnreadable": self.unreadable,
-            "notLookedAt": self.not_looked_at,
+            // what was not even listed can't be counted, and is not nothing
+            "StagingNotLookedAt": self.not_looked_at.max(u64::from(!self.complete)),
+            "PoliciesMissing": u64::from(self.policies_missing),
             "complete": self.complete,
         })
     }
 }
 
-/// Infected, Unscannable and Error stay until somebody decides.
+/// Infected and Unscannable stay until somebody decides.
 fn waits_for_a_person(tags: &[Tag], policy: &Policy) -> bool {
     let result = tags.iter().find(|tag| tag.key == policy.tag_keys.result);
-    result.is_some_and(|tag| matches!(tag.value.as_str(), "Infected" | "Unscannable" | "Error"))
+    result.is_some_and(|tag| matches!(tag.value.as_str(), "Infected" | "Unscannable"))
 }
 
 fn age_seconds(object: &ObjectRef, now: Timestamp) -> u64 {
@@ -203,8 +239,20 @@ mod tests {
         assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("Lazaret"), &json!([[]])));
         let named: Vec<&str> =
             directive["Metrics"].as_array().expect("metrics").iter().filter_map(|m| m["Name"].as_str()).collect();
-        assert_eq!(named, ["StagingWaitSeconds", "StagingWaitingObjects", "StagingUnversioned", "StagingUnreadable"]);
+        let expected = [
+            "StagingWaitSeconds",
+            "StagingWaitingObjects",
+            "StagingUnversioned",
+            "StagingUnreadable",
+            "StagingNotLookedAt",
+            "PoliciesMissing",
+        ];
+        assert_eq!(named, expected);
         assert!(named.iter().all(|name| line[*name].is_u64()));
         assert_eq!((&line["StagingWaitSeconds"], &line["StagingWaitingObjects"]), (&json!(901), &json!(2)));
+        assert_eq!((&line["StagingNotLookedAt"], &line["PoliciesMissing"]), (&json!(0), &json!(0)));
+        let broken_off = Watched { complete: false, policies_missing: true, ..watched };
+        let line = broken_off.line(Timestamp::UNIX_EPOCH);
+        assert_eq!((&line["StagingNotLookedAt"], &line["PoliciesMissing"]), (&json!(1), &json!(1)));
     }
 }

@@ -50,6 +50,7 @@ async fn what_has_no_verdict_or_a_clean_one_waits_and_what_is_held_does_not() {
     put("one", "held", aged(9000).tag("scan-result", "Unscannable"));
     put("one", "kept", aged(9000).tag("scan-result", "Infected"));
     put("one", "left out.log", aged(9000));
+    put("one", "not yet", aged(100).tag("scan-result", "Error"));
     let quiet = Watched { buckets: 2, complete: true, ..Watched::default() };
     assert_eq!(watch(&world).await, quiet);
     assert_eq!(world.store.calls("tags_at"), 2, "only those beyond the limit are looked at");
@@ -57,7 +58,9 @@ async fn what_has_no_verdict_or_a_clean_one_waits_and_what_is_held_does_not() {
     put("one", "not scanned", aged(901));
     put("other", "not promoted", aged(2000).tag("scan-result", "Clean"));
     put("other", "of another's", aged(1000).tag("scan-result", "Fine"));
-    assert_eq!(watch(&world).await, Watched { waiting: 3, longest_seconds: 2000, ..quiet });
+    // whatever went wrong may be over by now, and nobody decides about it
+    put("other", "failed", aged(3000).tag("scan-result", "Error"));
+    assert_eq!(watch(&world).await, Watched { waiting: 4, longest_seconds: 3000, ..quiet });
 }
 
 #[tokio::test]
@@ -83,7 +86,7 @@ async fn a_bucket_without_versions_and_one_that_cannot_be_read_are_counted_and_h
 async fn more_than_one_run_can_look_at_is_looked_at_in_turns() {
     let world = world(&["one"]);
     for n in 0..2_500 {
-        world.store.insert_object("one", &format!("{n:04}"), aged(1000).tag("scan-result", "Error"));
+        world.store.insert_object("one", &format!("{n:04}"), aged(1000).tag("scan-result", "Unscannable"));
     }
     world.store.insert_object("one", "1500", aged(5000));
     let mut found = 0;
@@ -100,7 +103,7 @@ async fn more_than_one_run_can_look_at_is_looked_at_in_turns() {
 #[tokio::test(start_paused = true)]
 async fn tags_that_cannot_be_read_are_no_verdict() {
     let world = world(&["one"]);
-    world.store.insert_object("one", "k", aged(1000).tag("scan-result", "Error"));
+    world.store.insert_object("one", "k", aged(1000).tag("scan-result", "Unscannable"));
     let failing = FailingStore::new(world.store.clone());
     failing.faults.fail_always("tags_at", lazaret_aws::StoreError::Transient("SlowDown".into()));
     assert_eq!(watch_over(failing, now()).await.waiting, 1);
@@ -111,4 +114,37 @@ async fn tags_that_cannot_be_read_are_no_verdict() {
         limit_seconds: LIMIT_SECONDS,
     };
     assert_eq!(function.handle(now()).await.expect_err("no policies").failure, Failure::Permanent);
+}
+
+#[tokio::test]
+async fn policies_that_are_missing_are_told_and_no_failure() {
+    let world = World::new();
+    assert_eq!(watch(&world).await, Watched { complete: true, policies_missing: true, ..Watched::default() });
+    world.put_json(layout::POLICIES_KEY, &Policies::default());
+    assert_eq!(watch(&world).await, Watched { complete: true, ..Watched::default() });
+}
+
+/// A store that is slow, and one that does not answer: Lambda must not end the run before it has told.
+#[tokio::test(start_paused = true)]
+async fn a_run_ends_in_time_and_says_what_it_did_not_look_at() {
+    let world = world(&["fine", "slow"]);
+    for n in 0..40 {
+        world.store.insert_object("fine", &format!("{n:02}"), aged(1000));
+    }
+    let begin = tokio::time::Instant::now();
+    let failing = FailingStore::new(world.store.clone());
+    for call in 1..=40 {
+        failing.faults.delay("tags_at", call, std::time::Duration::from_secs(100));
+    }
+    let watched = watch_over(failing, now()).await;
+    // sixteen at once
+    assert_eq!((watched.waiting, watched.not_looked_at, watched.complete), (32, 8, true));
+    assert!(begin.elapsed().as_secs() <= 240, "{:?}", begin.elapsed());
+
+    let begin = tokio::time::Instant::now();
+    let failing = FailingStore::new(world.store.clone());
+    failing.faults.delay("list_page", 1, std::time::Duration::from_secs(1000));
+    let watched = watch_over(failing, now()).await;
+    assert_eq!((watched.buckets, watched.complete), (2, false));
+    assert!(begin.elapsed().as_secs() <= 240, "{:?}", begin.elapsed());
 }
