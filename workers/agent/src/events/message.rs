@@ -106,10 +106,10 @@ impl Service {
     /// The records that are to be scanned, and why it is not known of others.
     async fn sort(
         &self,
-        records: Vec<Box<CreatedObject>>,
+        records: Vec<CreatedObject>,
         sent: Option<Instant>,
         slot: &mut Slot,
-    ) -> (Vec<Box<CreatedObject>>, Option<PoliciesError>) {
+    ) -> (Vec<CreatedObject>, Option<PoliciesError>) {
         let is_ours = |created: &CreatedObject, sorted: Sorted| {
             if sorted != Sorted::Ours {
                 let (bucket, key) = (&created.object.bucket, created.object.key.escape_debug());
@@ -141,9 +141,9 @@ impl Service {
     }
 }
 
-fn created(record: EventRecord) -> Option<Box<CreatedObject>> {
+fn created(record: EventRecord) -> Option<CreatedObject> {
     match record {
-        EventRecord::Created(created) => Some(created),
+        EventRecord::Created(created) => Some(*created),
         EventRecord::Other(event) => {
             info!(event = %event.escape_debug(), "An event of another kind is ignored");
             None
