@@ -130,6 +130,7 @@ fn told(body: &str) -> String {
                     format!("s3://{}/{}", escape::line(&created.object.bucket), escape::line(&created.object.key))
                 }
                 EventRecord::Other(name) => format!("an event `{}`", escape::line(name)),
+                EventRecord::Unreadable(why) => format!("a record that can’t be read: {}", escape::line(why)),
             };
             records.iter().map(place).collect::<Vec<_>>().join(", ")
         }

@@ -102,7 +102,7 @@ async fn bare_pipeline(cloud: &Cloud, bucket: &str) -> Vec<Duration> {
                     };
                     records.into_iter().find_map(|record| match record {
                         EventRecord::Created(created) => Some(created.object),
-                        EventRecord::Other(_) => None,
+                        EventRecord::Other(_) | EventRecord::Unreadable(_) => None,
                     })
                 })
                 .await

@@ -1,6 +1,6 @@
 //! Act: what a row says is to be done, within the agent's bounds; what fails now may be done by the next delivery.
 
-use lazaret_actions::{Actor, act, give_up};
+use lazaret_actions::{ActError, Actor, act, give_up};
 use lazaret_model::{ActionOutcome, ResultRow};
 use tokio::sync::Semaphore;
 use tracing::warn;
@@ -25,10 +25,7 @@ pub struct Act<'a> {
 impl Act<'_> {
     /// What came of the row's action: `Pending` if it failed for a reason that passes, and the message comes again.
     pub async fn outcome(&self, row: &ResultRow) -> ActionOutcome {
-        let _turn = self.actions.acquire().await.expect("never closed");
-        let policies = self.policies.current();
-        let keys = &policies.of(&row.object.bucket).tag_keys;
-        match act(self.actor, keys, row).await {
+        match self.attempt(row).await {
             Ok(outcome) => outcome,
             Err(error) if error.retryable() && !self.last_delivery => {
                 warn!(
@@ -38,8 +35,22 @@ impl Act<'_> {
                 );
                 ActionOutcome::Pending
             }
-            Err(error) => give_up(self.actor.store, keys, row, &error).await,
+            Err(error) => self.give_up(row, &error).await,
         }
+    }
+
+    /// Does it, once its turn has come.
+    pub async fn attempt(&self, row: &ResultRow) -> Result<ActionOutcome, ActError> {
+        let _turn = self.actions.acquire().await.expect("never closed");
+        let policies = self.policies.current();
+        act(self.actor, &policies.of(&row.object.bucket).tag_keys, row).await
+    }
+
+    /// What an action becomes that failed and is not tried again.
+    pub async fn give_up(&self, row: &ResultRow, error: &ActError) -> ActionOutcome {
+        let _turn = self.actions.acquire().await.expect("never closed");
+        let policies = self.policies.current();
+        give_up(self.actor.store, &policies.of(&row.object.bucket).tag_keys, row, error).await
     }
 }
 

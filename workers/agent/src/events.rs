@@ -4,6 +4,7 @@
 //! * [`message`]: one message, from its receipt to its end; [`object`]: one record of it.
 //! * [`sort_out`]: what is not to be scanned; [`recent`]: what was done a moment ago; [`earlier`]: what an earlier delivery decided on an
 //!   object that is gone since.
+//! * [`pace`]: how fast promotions are started.
 //! * [`announce`]: results for EventBridge, in batches ([`batch`]), and for SNS; [`tally`]: for CloudWatch.
 //!
 //! Nothing is recorded before it is done: every step is safe to do twice, and what is left undone comes back as the message does.
@@ -13,12 +14,14 @@ pub mod batch;
 pub mod earlier;
 pub mod message;
 pub mod object;
+pub mod pace;
 pub mod receive;
 pub mod recent;
 pub mod sort_out;
 pub mod tally;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lazaret_actions::promotion::Promotions;
 use lazaret_aws::ObjectStore;
@@ -36,10 +39,14 @@ use crate::run::Deps;
 use announce::Announcer;
 use batch::Batches;
 use earlier::Earlier;
+use pace::Paced;
 use receive::{PARKED, Receiver, messages_in_hand};
 use recent::Recent;
 use sort_out::SortOut;
 use tally::Tally;
+
+/// Promotions that are started at once. A start takes some 50 ms and a write before it: this many come to more than an agent's [`pace`].
+const STARTS: usize = 16;
 
 /// The world outside.
 #[derive(Clone)]
@@ -72,10 +79,12 @@ pub async fn serve(
         earlier: Earlier::new(Arc::clone(&agent.store), settings.results_bucket.clone(), Arc::clone(&policies)),
         announcer: Announcer::new(topic, batches.clone(), &events.notifications_topic),
         tally,
-        promotions: agent.promotions,
+        promotions: agent.promotions.map(paced),
         actions: Semaphore::new(ACTIONS),
         parking: Semaphore::new(PARKED),
-        life: Life::default(),
+        starts: Semaphore::new(STARTS),
+        patience: settings.visibility,
+        life: Life::new(settings.grace),
         policies,
         store: agent.store,
     });
@@ -93,6 +102,10 @@ pub async fn serve(
     result
 }
 
+fn paced(promotions: Promotions) -> Promotions {
+    Promotions { executions: Arc::new(Paced::new(promotions.executions)), ..promotions }
+}
+
 /// What the work on an event needs.
 struct Service {
     store: Arc<dyn ObjectStore>,
@@ -106,5 +119,8 @@ struct Service {
     promotions: Option<Promotions>,
     actions: Semaphore,
     parking: Semaphore,
+    starts: Semaphore,
+    /// With Step Functions.
+    patience: Duration,
     life: Life,
 }

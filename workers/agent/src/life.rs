@@ -12,24 +12,49 @@ use crate::error::AgentError;
 use crate::lease::Lease;
 use crate::receive::End;
 
-/// What may be finished after a SIGTERM: most packets are past half of their minute, and a stop that is asked for by a person
-/// should not feel stuck. The task definition's stop time-out is 120 s, which leaves room for giving back.
-const GRACE: Duration = Duration::from_secs(25);
-
 /// Polls that are under way at the end may bring messages, which would be nobody's until their visibility ends: with a queue that
 /// has some they answer within milliseconds. One that waits for the first message to come is given up.
 const LAST_POLLS: Duration = Duration::from_secs(1);
 
+/// What an agent held whose engine broke is nobody's for so long: it may be what broke it, and the next agent would hold it within
+/// milliseconds, and the one after that.
+const BROKEN: Duration = Duration::from_secs(10);
+
 /// How an agent's end is told to what it does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Life {
     /// Nothing new is begun.
     pub stopping: CancellationToken,
     /// What is in hand is dropped and given back.
     pub give_up: CancellationToken,
+    /// The agent ends because it is broken, and not because it was told to.
+    broken: CancellationToken,
+    grace: Duration,
 }
 
 impl Life {
+    /// `grace` is for what is in hand once the agent is told to stop.
+    pub fn new(grace: Duration) -> Self {
+        Self {
+            stopping: CancellationToken::new(),
+            give_up: CancellationToken::new(),
+            broken: CancellationToken::new(),
+            grace,
+        }
+    }
+
+    /// The engine is gone. One that goes once the agent was told to stop got the same signal.
+    pub fn break_down(&self) {
+        if !self.stopping.is_cancelled() {
+            self.broken.cancel();
+        }
+    }
+
+    /// For how long what is given back at the agent's end is nobody's.
+    pub fn pause(&self) -> Duration {
+        if self.broken.is_cancelled() { BROKEN } else { Duration::ZERO }
+    }
+
     /// Handles what `receiving` sends to `deliveries`, until no more comes or `shutdown`; ends once nothing is in hand any more.
     ///
     /// # Errors
@@ -64,7 +89,7 @@ impl Life {
             let _ = timeout_at(ended + LAST_POLLS, receiving).await;
         }
         while let Ok(delivery) = deliveries.try_recv() {
-            delivery.as_ref().give_back(Duration::ZERO).await;
+            delivery.as_ref().give_back(self.pause()).await;
         }
         let asked_to_stop = matches!(ending, Ending::Stopped);
         let fault = match ending {
@@ -77,7 +102,7 @@ impl Life {
         };
         let mut late = Ok(());
         if fault.is_none() {
-            match timeout_at(ended + GRACE, finish(&mut in_hand)).await {
+            match timeout_at(ended + self.grace, finish(&mut in_hand)).await {
                 Ok(finished) => late = finished,
                 Err(_) => warn!(in_hand = in_hand.len(), "Out of time; giving back"),
             }

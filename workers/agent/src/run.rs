@@ -123,7 +123,7 @@ impl Agent {
             promotions: deps.promotions.clone(),
             actions: Semaphore::new(ACTIONS),
             progress: ProgressBoard::new(Arc::clone(&store), bucket, &job.job_id),
-            life: Life::default(),
+            life: Life::new(settings.grace),
             store,
         }
     }
@@ -152,10 +152,11 @@ impl Agent {
             warn!(%why, receive_count, duration_ms, "The packet is given back");
             let (pause, fault) = match why {
                 PacketError::Inspect(InspectError::Engine(EngineGone(why))) => {
-                    (Duration::ZERO, Some(AgentError::Engine(EngineGone(why))))
+                    self.life.break_down();
+                    (self.life.pause(), Some(AgentError::Engine(EngineGone(why))))
                 }
                 PacketError::Record(error) if !error.retryable() => (Duration::ZERO, Some(AgentError::Record(error))),
-                PacketError::Inspect(InspectError::Stopping) | PacketError::GivenUp => (Duration::ZERO, None),
+                PacketError::Inspect(InspectError::Stopping) | PacketError::GivenUp => (self.life.pause(), None),
                 PacketError::Inspect(InspectError::Ended(_)) | PacketError::Record(_) => (PAUSE, None),
             };
             lease.give_back(pause).await;

@@ -197,8 +197,11 @@ async fn an_engine_that_is_gone_ends_the_agent_and_makes_no_rows() {
     let recorded = (0..3).filter(|n| world.part(*n).is_some()).count();
     assert_eq!(recorded, 1);
     let depth = lazaret_aws::Queue::depth(&world.sqs).await.expect("depth");
-    assert_eq!((depth.visible, depth.in_flight), (world.messages() as u64, 0), "what was not finished was given back");
+    assert_eq!((depth.visible, depth.in_flight), (0, world.messages() as u64));
     assert!(world.messages() >= 2);
+    sleep(10 * SECOND).await;
+    let depth = lazaret_aws::Queue::depth(&world.sqs).await.expect("depth");
+    assert_eq!((depth.visible, depth.in_flight), (world.messages() as u64, 0), "what was not finished was given back");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,15 +2,17 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::events::*;
 use common::*;
-use lazaret_agent::AgentError;
+use lazaret_agent::{AgentError, serve};
 use lazaret_aws::fake::{FakeObject, refused, throttled};
 use lazaret_aws::objects::StoreError;
 use lazaret_model::allowed::AllowedContent;
 use lazaret_model::policy::{Announce, InfectedAction, Policy, Tagging};
+use lazaret_model::verdict::ErrorReason;
 use lazaret_model::{ActionOutcome, ObjectRef, layout};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -450,7 +452,139 @@ async fn an_action_that_fails_is_taken_up_again_and_final_on_the_last_delivery()
     world.settle().await;
     assert_eq!(world.tag(BUCKET, "k").as_deref(), Some("Infected"));
     assert!(matches!(&world.told()[0].action_outcome, Some(ActionOutcome::Failed(why)) if why.contains("tagged")));
-    assert_eq!((world.told().len(), world.dead.bodies().len()), (1, 0));
+    assert_eq!((world.told().len(), world.dead.bodies().len()), (1, 1), "somebody may send it again");
+    let world = world.without_faults();
+    world.redrive().await;
+    world.settle().await;
+    assert_eq!((world.quarantined().len(), world.told().len()), (1, 2));
+
+    // what S3 refuses it refuses again
+    let world = EventWorld::new().await;
+    world.put(BUCKET, "k", "virus");
+    world.store.faults.fail_always("copy", StoreError::AccessDenied("AccessDenied".into()));
+    world.settle().await;
+    assert_eq!((world.tag(BUCKET, "k").as_deref(), world.scans()), (Some("Infected"), 1));
+    assert!(matches!(&world.told()[0].action_outcome, Some(ActionOutcome::Failed(why)) if why.contains("tagged")));
+    assert!(world.dead.bodies().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_that_cannot_be_started_is_never_forgotten() {
+    for known in [false, true] {
+        let world = EventWorld::new().await;
+        let mut deps = world.deps();
+        if known {
+            world.executions.fail_starts(Some(refused("StartExecution", "StateMachineDoesNotExist")));
+        } else {
+            deps.agent.promotions = None;
+        }
+        world.put(STAGING, "k", "plain");
+        serve(world.settings.clone(), world.events.clone(), deps, world.settled()).await.expect("ends as it is told");
+        assert_eq!((world.dead.bodies().len(), results(&world.told())), (1, vec![("k", "Clean")]));
+        assert!(matches!(&world.told()[0].action_outcome, Some(ActionOutcome::Failed(_))));
+        assert!(world.s3.exists(STAGING, "k"));
+        world.executions.fail_starts(None);
+        world.redrive().await;
+        world.settle().await;
+        assert_eq!(world.promotions().await, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn step_functions_without_room_costs_no_delivery_and_keeps_no_other_bucket_waiting() {
+    let world = EventWorld::new().await;
+    world.executions.fail_starts(Some(throttled("StartExecution")));
+    let most = lazaret_agent::events::receive::messages_in_hand(world.settings.scan_workers);
+    for n in 0..most * 2 {
+        world.put(STAGING, &n.to_string(), "plain");
+    }
+    let owner = world.owner();
+    let throttling = async {
+        sleep(SECOND * 60).await;
+        owner.put(BUCKET, "k", "plain");
+        sleep(SECOND * 40).await;
+        assert_eq!(world.tag(BUCKET, "k").as_deref(), Some("Clean"));
+        assert_eq!(world.promotions().await, 0);
+        world.executions.fail_starts(None);
+        world.settled().await;
+    };
+    world.run_until(throttling).await.expect("ends as it is told");
+    assert_eq!(world.promotions().await, most * 2);
+    assert_eq!((world.scans(), world.dead.bodies().len()), (most as u64 * 2 + 1, 0), "none came a second time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_may_pass_is_final_on_the_last_delivery_only() {
+    for (reason, least) in
+        [(ErrorReason::StaleDefinitions, 240), (ErrorReason::EngineCrashed, 150), (ErrorReason::EngineTimeout, 150)]
+    {
+        for bucket in [BUCKET, STAGING] {
+            let world = EventWorld::new().await;
+            *world.scanner.trouble.lock().expect("trouble") = Some(reason);
+            world.put(bucket, "k", "plain");
+            let passes = async {
+                sleep(SECOND * 5).await;
+                assert!(world.tag(bucket, "k").is_none() && world.told().is_empty());
+                *world.scanner.trouble.lock().expect("trouble") = None;
+                world.settled().await;
+            };
+            world.run_until(passes).await.expect("ends as it is told");
+            assert_eq!(results(&world.told()), [("k", "Clean")], "{reason}");
+
+            let world = EventWorld::new().await;
+            *world.scanner.trouble.lock().expect("trouble") = Some(reason);
+            world.put(bucket, "k", "plain");
+            let (_, took) = timed(world.settle()).await;
+            assert!(took >= SECOND * least, "{reason}: {took:?}");
+            assert_eq!((results(&world.told()), world.dead.bodies().len()), (vec![("k", "Error")], 0));
+            assert_eq!(world.tag(bucket, "k").as_deref(), (bucket == BUCKET).then_some("Error"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_takes_no_other_with_it() {
+    for bucket in [BUCKET, VERSIONED] {
+        let world = EventWorld::new().await;
+        let mut stored: Vec<_> = (0..3).map(|n| world.owner().store(bucket, &n.to_string(), "plain").1).collect();
+        stored[1]["s3"]["object"]["key"] = json!(null);
+        world.send(&stored);
+        let (_, took) = timed(world.settle()).await;
+        let tags: Vec<_> = (0..3).map(|n| world.tag(bucket, &n.to_string())).collect();
+        assert_eq!(tags, [Some("Clean".into()), None, Some("Clean".into())]);
+        assert_eq!((world.dead.bodies().len(), world.told().len(), world.scans()), (1, 2, 2));
+        assert!(took < SECOND * 2, "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_came_with_an_archived_object_does_not_stay_and_what_is_restored_is_scanned() {
+    for bucket in [BUCKET, VERSIONED] {
+        let world = EventWorld::new().await;
+        for (key, result) in [("forged", Some("Clean")), ("warning", Some("Infected")), ("none", None)] {
+            let mut object = FakeObject::new("a virus").class("GLACIER").tag("mine", "1");
+            if let Some(result) = result {
+                object = object.tag("scan-result", result);
+            }
+            world.s3.insert_object(bucket, key, object);
+            world.send(&[record_of(&world.s3.pinned_ref(bucket, key), "00")]);
+        }
+        world.settle().await;
+        let tags = ["forged", "warning", "none"].map(|key| world.tag(bucket, key));
+        assert_eq!(tags, [Some("Unscannable".into()), Some("Infected".into()), None]);
+        let reasons: BTreeSet<_> = world.told().into_iter().map(|told| told.reason).collect();
+        assert_eq!(reasons, BTreeSet::from([Some("archived".to_owned())]));
+
+        // by now it can be read
+        let restored = world.s3.pinned_ref(bucket, "none");
+        world.s3.thaw(bucket, "none");
+        let mut record = record_of(&restored, "");
+        record["eventName"] = json!("ObjectRestore:Completed");
+        record["s3"]["object"]["sequencer"] = json!(null);
+        world.send(&[record]);
+        world.settle().await;
+        assert!(world.in_quarantine(&restored));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -592,8 +726,22 @@ async fn an_engine_that_is_gone_ends_the_agent_and_its_events_are_given_back() {
     }
     let result = world.run_until(std::future::pending()).await;
     assert!(matches!(result, Err(AgentError::Engine(_))));
-    let depth = lazaret_aws::Queue::depth(&world.sqs).await.expect("depth");
-    assert_eq!((depth.visible + world.told().len() as u64, depth.in_flight), (3, 0));
+    let left = world.sqs.bodies().len() as u64;
+    let depth = async || lazaret_aws::Queue::depth(&world.sqs).await.expect("depth");
+    assert!(left >= 2);
+    assert_eq!((depth().await.visible, depth().await.in_flight), (0, left), "not to the next agent at once");
+    sleep(SECOND * 10).await;
+    assert_eq!((depth().await.visible, depth().await.in_flight), (left, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_to_finish_is_as_long_as_it_is_set() {
+    let mut world = EventWorld::new().await;
+    world.scanner.scan_time = SECOND * 50;
+    world.settings.grace = SECOND * 60;
+    world.put(BUCKET, "k", "plain");
+    world.run_until(sleep(SECOND)).await.expect("ends by itself");
+    assert_eq!(world.tag(BUCKET, "k").as_deref(), Some("Clean"));
 }
 
 #[tokio::test(start_paused = true)]

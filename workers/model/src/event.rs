@@ -10,6 +10,8 @@ use crate::object::{ETag, ObjectRef, StorageClass};
 
 /// How the names of events begin that tell of new content. `s3:` is in front of them in configurations only.
 const CREATED: &str = "ObjectCreated:";
+/// Archived content that can be read again. Its tags were put there by whoever stored it.
+const RESTORED: &str = "ObjectRestore:Completed";
 /// What S3 sends once when notifications are switched on.
 const TEST_EVENT: &str = "s3:TestEvent";
 
@@ -38,9 +40,11 @@ pub enum EventRecord {
     Created(Box<CreatedObject>),
     /// Of another kind (a removal, a tag), by its name: nothing to scan.
     Other(String),
+    /// Why. Others of the same body may be what they should be.
+    Unreadable(String),
 }
 
-/// A version of an object that was just stored.
+/// A version of an object that was just stored, or restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedObject {
     /// `last_modified` is the event's time, and the storage class is unknown: a fetch tells.
@@ -90,12 +94,14 @@ impl Ord for Sequencer {
 /// Reads the body of a message.
 ///
 /// # Errors
-/// If it is none of the three forms, or a record of a new object lacks what names it.
+/// If it is none of the three forms.
 pub fn read_event(body: &str) -> Result<EventBody, EventError> {
     let outer: Outer = serde_json::from_str(body)?;
     match outer {
         Outer { records: Some(records), .. } => {
-            records.into_iter().map(read_record).collect::<Result<_, _>>().map(EventBody::Records)
+            let unreadable = |error: EventError| EventRecord::Unreadable(error.to_string());
+            let read = |record| serde_json::from_value(record).map_err(EventError::Json).and_then(read_record);
+            Ok(EventBody::Records(records.into_iter().map(|record| read(record).unwrap_or_else(unreadable)).collect()))
         }
         Outer { event: Some(event), .. } if event == TEST_EVENT => Ok(EventBody::Test),
         // SNS signs its envelopes over HTTP; here the queue's policy says who may send. One level: no envelope holds another
@@ -106,7 +112,7 @@ pub fn read_event(body: &str) -> Result<EventBody, EventError> {
         Outer { source: Some(source), detail_type: Some(kind), detail: Some(detail), time, .. }
             if source == "aws.s3" =>
         {
-            if kind != "Object Created" {
+            if kind != "Object Created" && kind != "Object Restore Completed" {
                 return Ok(EventBody::Records(vec![EventRecord::Other(kind)]));
             }
             let at = time.ok_or(EventError::Missing("time"))?;
@@ -120,7 +126,7 @@ pub fn read_event(body: &str) -> Result<EventBody, EventError> {
 #[derive(Deserialize)]
 struct Outer {
     #[serde(rename = "Records")]
-    records: Option<Vec<Record>>,
+    records: Option<Vec<serde_json::Value>>,
     #[serde(rename = "Event")]
     event: Option<String>,
     #[serde(rename = "Message")]
@@ -188,7 +194,8 @@ struct DetailObject {
 
 fn read_record(record: Record) -> Result<EventRecord, EventError> {
     let name = record.event_name.ok_or(EventError::Missing("eventName"))?;
-    if !name.strip_prefix("s3:").unwrap_or(&name).starts_with(CREATED) {
+    let kind = name.strip_prefix("s3:").unwrap_or(&name);
+    if !kind.starts_with(CREATED) && kind != RESTORED {
         return Ok(EventRecord::Other(name));
     }
     let s3 = record.s3.ok_or(EventError::Missing("s3"))?;
@@ -252,7 +259,7 @@ mod tests {
         };
         let only = |record| match record {
             EventRecord::Created(object) => Some(*object),
-            EventRecord::Other(_) => None,
+            EventRecord::Other(_) | EventRecord::Unreadable(_) => None,
         };
         records.into_iter().filter_map(only).collect()
     }
@@ -303,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_object_is_an_error_and_not_an_empty_event() {
+    fn what_is_no_event_is_an_error_and_a_record_that_names_no_object_is_one_for_itself() {
         let mut nameless = record("k");
         nameless["s3"]["object"]["key"] = json!("%FF");
         let mut etagless = record("k");
@@ -311,12 +318,38 @@ mod tests {
         for body in [
             json!({}).to_string(),
             json!({"source": "aws.ec2", "detail-type": "x", "detail": {}}).to_string(),
-            json!({"Records": [nameless]}).to_string(),
-            json!({"Records": [record("k"), etagless]}).to_string(),
+            json!({"Records": "none"}).to_string(),
             "not json".to_owned(),
         ] {
             assert!(read_event(&body).is_err(), "{body}");
         }
+        let mut sizeless = record("k");
+        sizeless["s3"]["object"]["size"] = json!("many");
+        for bad in [nameless, etagless, sizeless, json!(7), json!({})] {
+            let body = json!({"Records": [record("before"), bad, record("after")]});
+            let EventBody::Records(records) = read_event(&body.to_string()).expect("an event") else { panic!("none") };
+            assert!(matches!(records[1], EventRecord::Unreadable(_)), "{records:?}");
+            assert_eq!(created(&body).len(), 2, "those beside it are read");
+        }
+    }
+
+    #[test]
+    fn what_was_restored_is_read_like_what_was_stored() {
+        for name in ["ObjectRestore:Completed", "s3:ObjectRestore:Completed"] {
+            let mut restored = record("k");
+            restored["eventName"] = json!(name);
+            restored["glacierEventData"] = json!({"restoreEventData": {"lifecycleRestoreStorageClass": "GLACIER"}});
+            assert_eq!(created(&json!({"Records": [restored]})), created(&json!({"Records": [record("k")]})));
+        }
+        let mut asked = record("k");
+        asked["eventName"] = json!("ObjectRestore:Post");
+        assert!(created(&json!({"Records": [asked]})).is_empty(), "nothing can be read yet");
+        let body = json!({
+            "source": "aws.s3", "detail-type": "Object Restore Completed", "time": "2026-11-22T10:00:00Z",
+            "detail": {"bucket": {"name": "uploads"}, "requester": "s3.amazonaws.com", "source-storage-class": "GLACIER",
+                "object": {"key": "k", "size": 1, "etag": "abc", "version-id": "v"}},
+        });
+        assert_eq!(created(&body)[0].object.version_id.as_deref(), Some("v"));
     }
 
     #[test]

@@ -8,6 +8,10 @@ use super::read::{ConfigError, Variables};
 /// Between two looks at the policies: a change reaches an agent well within the 30 s that are promised. A look is one small GET.
 const POLICIES_SECONDS: u64 = 15;
 
+/// To finish what is in hand after a SIGTERM: most packets are past half of their minute, and a stop that is asked for by a person should
+/// not feel stuck.
+const GRACE_SECONDS: u64 = 25;
+
 /// What an agent needs to know, whatever its work.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -25,6 +29,9 @@ pub struct Settings {
     pub visibility: Duration,
     /// `LAZARET_POLICIES_SECONDS` (15): between two looks at the policies.
     pub policies: Duration,
+    /// `LAZARET_GRACE_SECONDS` (25): to finish what is in hand after a SIGTERM. The task's stop time-out must leave some seconds more, for
+    /// giving back.
+    pub grace: Duration,
 }
 
 impl Settings {
@@ -38,6 +45,7 @@ impl Settings {
             // a third of it is the time between two extensions
             visibility: variables.seconds("LAZARET_VISIBILITY_SECONDS", 3)?,
             policies: Duration::from_secs(variables.number_or("LAZARET_POLICIES_SECONDS", POLICIES_SECONDS, 1)?),
+            grace: Duration::from_secs(variables.number_or("LAZARET_GRACE_SECONDS", GRACE_SECONDS, 1)?),
         })
     }
 }

@@ -161,3 +161,13 @@ fn policies_are_read_again_well_within_the_time_that_is_promised() {
     variables.insert("LAZARET_POLICIES_SECONDS", "1");
     assert_eq!(read(&variables).expect("complete").settings.policies, Duration::from_secs(1));
 }
+
+#[test]
+fn the_time_to_finish_has_a_default_and_is_never_none() {
+    let mut variables = complete();
+    assert_eq!(read(&variables).expect("complete").settings.grace, Duration::from_secs(25));
+    variables.insert("LAZARET_GRACE_SECONDS", "110");
+    assert_eq!(read(&variables).expect("complete").settings.grace, Duration::from_secs(110));
+    variables.insert("LAZARET_GRACE_SECONDS", "0");
+    assert!(read(&variables).is_err());
+}

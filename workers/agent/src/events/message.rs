@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 
 use super::Service;
 use super::object::ObjectError;
-use super::receive::{Delivery, Receipt, Slot};
+use super::receive::{Delivery, InHand};
 use super::sort_out::Sorted;
 use crate::error::AgentError;
 use crate::inspect::InspectError;
@@ -30,6 +30,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(120);
 enum MessageError {
     #[error("it is unreadable: {0}")]
     Unreadable(#[from] EventError),
+    #[error("{0} of its records are unreadable")]
+    Records(usize),
     #[error(transparent)]
     Object(#[from] ObjectError),
     #[error("there was no time left for it")]
@@ -38,13 +40,13 @@ enum MessageError {
 
 impl Service {
     pub(super) async fn handle(self: Arc<Self>, delivery: Delivery) -> Result<(), AgentError> {
-        let Delivery { body, lease, receipt, mut slot } = delivery;
-        let receive_count = receipt.count;
+        let Delivery { body, lease, in_hand } = delivery;
+        let (receive_count, is_last) = (in_hand.receipt.count, in_hand.receipt.is_last());
         let begun = Instant::now();
         let result = tokio::select! {
             biased;
             () = self.life.give_up.cancelled() => Err(MessageError::GivenUp),
-            result = self.work_on(&body, &receipt, &mut slot) => result,
+            result = self.work_on(&body, &in_hand) => result,
             never = lease.keep() => match never {},
         };
         let duration_ms = begun.elapsed().as_millis() as u64;
@@ -57,20 +59,27 @@ impl Service {
             Err(why) => why,
         };
         let (pause, fault) = match why {
-            MessageError::Unreadable(why) => {
+            why @ (MessageError::Unreadable(_) | MessageError::Records(_)) => {
                 // visible again at once, so that it reaches the dead letters while somebody may remember what sent it
-                error!(%why, receive_count, "A message is no event; it goes to the dead-letter queue");
+                let why = why.to_string();
+                error!(why = %why.escape_debug(), receive_count, "A message goes to the dead-letter queue");
                 (Duration::ZERO, None)
             }
             MessageError::Object(ObjectError::Inspect(InspectError::Engine(gone))) => {
-                (Duration::ZERO, Some(AgentError::Engine(gone)))
+                self.life.break_down();
+                (self.life.pause(), Some(AgentError::Engine(gone)))
             }
             MessageError::Object(ObjectError::Inspect(InspectError::Stopping)) | MessageError::GivenUp => {
                 info!(receive_count, duration_ms, "The message is given back: the agent ends");
+                (self.life.pause(), None)
+            }
+            MessageError::Object(why) if is_last => {
+                let why = why.to_string();
+                error!(why = %why.escape_debug(), receive_count, "The message goes to the dead-letter queue");
                 (Duration::ZERO, None)
             }
             MessageError::Object(why) => {
-                let pause = pause(receive_count);
+                let pause = why.pause().unwrap_or(pause(receive_count));
                 let why = why.to_string();
                 warn!(
                     why = %why.escape_debug(), receive_count, duration_ms, pause_seconds = pause.as_secs(),
@@ -84,32 +93,32 @@ impl Service {
     }
 
     /// All records, whatever becomes of one of them.
-    async fn work_on(&self, body: &str, receipt: &Receipt, slot: &mut Slot) -> Result<(), MessageError> {
+    async fn work_on(&self, body: &str, in_hand: &InHand) -> Result<(), MessageError> {
         let records = match read_event(body)? {
             EventBody::Test => {
                 info!("S3 tested whether it can send here");
                 return Ok(());
             }
-            EventBody::Records(records) => records.into_iter().filter_map(created).collect::<Vec<_>>(),
+            EventBody::Records(records) => records,
         };
-        let (ours, trouble) = self.sort(records, receipt.sent, slot).await;
+        let (records, unreadable) = created(records);
+        let (ours, trouble) = self.sort(records, in_hand).await;
         let done = futures::stream::iter(ours)
-            .map(|created| async move { self.settle(&created, receipt).await })
+            .map(|created| async move { self.settle(&created, in_hand).await })
             .buffer_unordered(RECORDS_AT_ONCE)
             .collect::<Vec<_>>()
             .await;
         // the one that ends the agent before all others
         let failed = done.into_iter().filter_map(Result::err).chain(trouble.map(ObjectError::from));
-        failed.max_by_key(ObjectError::ends_the_agent).map_or(Ok(()), |error| Err(error.into()))
+        match failed.max_by_key(|error| (error.ends_the_agent(), error.pause())) {
+            Some(error) => Err(error.into()),
+            None if unreadable > 0 => Err(MessageError::Records(unreadable)),
+            None => Ok(()),
+        }
     }
 
     /// The records that are to be scanned, and why it is not known of others.
-    async fn sort(
-        &self,
-        records: Vec<CreatedObject>,
-        sent: Option<Instant>,
-        slot: &mut Slot,
-    ) -> (Vec<CreatedObject>, Option<PoliciesError>) {
+    async fn sort(&self, records: Vec<CreatedObject>, in_hand: &InHand) -> (Vec<CreatedObject>, Option<PoliciesError>) {
         let is_ours = |created: &CreatedObject, sorted: Sorted| {
             if sorted != Sorted::Ours {
                 let (bucket, key) = (&created.object.bucket, created.object.key.escape_debug());
@@ -119,7 +128,7 @@ impl Service {
         };
         let (mut ours, mut unknown) = (Vec::new(), Vec::new());
         for created in records {
-            match self.sort_out.known(&created, sent) {
+            match self.sort_out.known(&created, in_hand.receipt.sent) {
                 Some(sorted) if is_ours(&created, sorted) => ours.push(created),
                 Some(_) => {}
                 None => unknown.push(created),
@@ -128,27 +137,35 @@ impl Service {
         if unknown.is_empty() {
             return (ours, None);
         }
-        let parked = slot.leave(&self.parking);
+        let parked = in_hand.slot.leave(&self.parking);
         let looked = self.sort_out.look().await;
         drop(parked);
         if looked.is_ok() {
             ours.extend(unknown.into_iter().filter(|created| is_ours(created, self.sort_out.looked(created))));
         }
         if !ours.is_empty() {
-            slot.come_back().await;
+            in_hand.slot.come_back().await;
         }
         (ours, looked.err())
     }
 }
 
-fn created(record: EventRecord) -> Option<CreatedObject> {
-    match record {
+/// Those that tell of objects, and how many tell of nothing.
+fn created(records: Vec<EventRecord>) -> (Vec<CreatedObject>, usize) {
+    let mut unreadable = 0;
+    let created = records.into_iter().filter_map(|record| match record {
         EventRecord::Created(created) => Some(*created),
         EventRecord::Other(event) => {
             info!(event = %event.escape_debug(), "An event of another kind is ignored");
             None
         }
-    }
+        EventRecord::Unreadable(why) => {
+            error!(why = %why.escape_debug(), "A record of a message can't be read");
+            unreadable += 1;
+            None
+        }
+    });
+    (created.collect(), unreadable)
 }
 
 fn pause(receive_count: u32) -> Duration {

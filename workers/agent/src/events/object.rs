@@ -1,22 +1,29 @@
 //! One new object: inspect, act, announce. Every step is safe to do twice, and an error leaves the rest to the next delivery.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use lazaret_actions::Actor;
 use lazaret_actions::error::is_pinned;
+use lazaret_actions::tag::replace_stale_result;
+use lazaret_actions::{ActError, Actor};
 use lazaret_aws::{ServiceError, StoreError};
 use lazaret_model::event::CreatedObject;
 use lazaret_model::verdict::{ErrorReason, SkippedReason};
 use lazaret_model::{Action, ActionKind, ActionOutcome, ObjectRef, ResultRow, StorageClass, Verdict};
-use tracing::{Instrument, debug, info, info_span};
+use tokio::time::{Instant, sleep};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::Service;
 use super::earlier::EarlierError;
-use super::receive::Receipt;
+use super::receive::InHand;
 use super::recent::Claim;
 use crate::act::{Act, is_pending};
 use crate::inspect::InspectError;
 use crate::policies::PoliciesError;
 use crate::retry;
+
+/// Where definitions are stale newer ones may be on their way: an agent looks for them every five minutes, and five deliveries take about as long.
+const STALE: Duration = Duration::from_secs(60);
 
 /// Objects that are looked at, one in the place of another, before the message is given back: a key that is written faster than it is read
 /// comes to rest some time.
@@ -31,10 +38,10 @@ pub enum ObjectError {
     Inspect(#[from] InspectError),
     #[error(transparent)]
     Earlier(#[from] EarlierError),
-    #[error("it could not be fetched for now: {0}")]
-    Fetch(String),
-    #[error("its action could not be finished for now")]
-    Unfinished,
+    #[error("it has no verdict for now: {reason}: {detail}")]
+    NoVerdict { reason: ErrorReason, detail: String },
+    #[error("its action was not done: {0}")]
+    Action(#[source] ActError),
     #[error("what came in its place: {0}")]
     Look(#[source] StoreError),
     #[error("it was overwritten {SUCCESSORS} times while it was looked at")]
@@ -46,6 +53,11 @@ pub enum ObjectError {
 impl ObjectError {
     pub(super) fn ends_the_agent(&self) -> bool {
         matches!(self, Self::Inspect(InspectError::Engine(_)))
+    }
+
+    /// For how long the message is nobody's, if not for as long as usual.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        matches!(self, Self::NoVerdict { reason: ErrorReason::StaleDefinitions, .. }).then_some(STALE)
     }
 }
 
@@ -59,12 +71,12 @@ struct Settled {
 
 impl Service {
     /// From a record that was sorted out to the point where its message is no longer needed for it.
-    pub(super) async fn settle(&self, created: &CreatedObject, receipt: &Receipt) -> Result<(), ObjectError> {
+    pub(super) async fn settle(&self, created: &CreatedObject, in_hand: &InHand) -> Result<(), ObjectError> {
         let object = &created.object;
         let span = info_span!("object", object.bucket = %object.bucket, object.key = %object.key.escape_debug());
         async {
-            match self.recent.claim(created, receipt).await {
-                Some(claim) => self.settle_claimed(created, claim, receipt).await,
+            match self.recent.claim(created, &in_hand.receipt).await {
+                Some(claim) => self.settle_claimed(created, claim, in_hand).await,
                 None => {
                     info!("The same event was done a moment ago");
                     Ok(())
@@ -84,9 +96,9 @@ impl Service {
         &self,
         created: &CreatedObject,
         claim: Claim<'_>,
-        receipt: &Receipt,
+        in_hand: &InHand,
     ) -> Result<(), ObjectError> {
-        let mut settled = self.settle_version(&created.object, Some(created), receipt).await?;
+        let mut settled = self.settle_version(&created.object, Some(created), in_hand).await?;
         let mut object = created.object.clone();
         for _ in 0..SUCCESSORS {
             let successor = if settled.alone { None } else { self.successor(&object).await? };
@@ -97,7 +109,7 @@ impl Service {
                 return Ok(());
             };
             info!("The object was overwritten; what stands there now is looked at");
-            settled = self.settle_version(&now, None, receipt).await?;
+            settled = self.settle_version(&now, None, in_hand).await?;
             object = now;
         }
         Err(ObjectError::Restless)
@@ -108,12 +120,12 @@ impl Service {
         &self,
         object: &ObjectRef,
         created: Option<&CreatedObject>,
-        receipt: &Receipt,
+        in_hand: &InHand,
     ) -> Result<Settled, ObjectError> {
         let mut row = self.inspector.inspect_one(object, &self.life.stopping).await?;
         match &row.verdict {
-            Verdict::Error { reason: ErrorReason::FetchFailed, detail } if !receipt.is_last() => {
-                return Err(ObjectError::Fetch(detail.clone()));
+            Verdict::Error { reason, detail } if may_pass(*reason) && !in_hand.receipt.is_last() => {
+                return Err(ObjectError::NoVerdict { reason: *reason, detail: detail.clone() });
             }
             Verdict::Gone { reason } => match self.earlier.decided(object).await? {
                 Some(earlier) => row = earlier,
@@ -124,12 +136,15 @@ impl Service {
             },
             _ => {}
         }
-        self.act_on(&mut row, receipt.is_last()).await?;
+        let left = self.act_on(&mut row, in_hand).await?;
         let acted = Timestamp::now();
         log(&row);
         self.announce(&row, created).await?;
         if let Some(created) = created {
             self.tally.count(&row.verdict, created.object.last_modified, acted);
+        }
+        if let Some(error) = left {
+            return Err(ObjectError::Action(error));
         }
         Ok(Settled { is_final: is_final(&row), alone: is_alone(&row) })
     }
@@ -147,25 +162,63 @@ impl Service {
         Ok(known.filter(|now| now.etag != object.etag))
     }
 
-    async fn act_on(&self, row: &mut ResultRow, last_delivery: bool) -> Result<(), ObjectError> {
+    /// Does what is to be done. An action that was not done for a reason that somebody may mend is for a later delivery; on the last, which
+    /// goes to the dead letters, it is returned, for what is known is told all the same.
+    async fn act_on(&self, row: &mut ResultRow, in_hand: &InHand) -> Result<Option<ActError>, ObjectError> {
+        let last = in_hand.receipt.is_last();
+        if is_archived(row) {
+            let policies = self.policies.current();
+            let keys = &policies.of(&row.object.bucket).tag_keys;
+            // whoever stored it may have stored it with a result: nothing of ours says so
+            return match replace_stale_result(self.store.as_ref(), keys, row).await {
+                Err(error) if error.retryable() && last => Ok(Some(error)),
+                Err(error) if error.retryable() => Err(ObjectError::Action(error)),
+                Err(error) => {
+                    warn!(why = %error.to_string().escape_debug(), "A result that nobody found may stand on an archived object");
+                    Ok(None)
+                }
+                Ok(_) => Ok(None),
+            };
+        }
         if !is_pending(row) {
-            return Ok(());
+            return Ok(None);
         }
         self.earlier.write_down(row).await?;
+        let promotes = row.action.as_ref().is_some_and(|action| matches!(action.kind, ActionKind::Promote { .. }));
+        // the rest is waiting for Step Functions: that stands in nobody's way
+        let _parked = if promotes { in_hand.slot.leave(&self.parking) } else { None };
         let act = Act {
             actor: Actor { store: self.store.as_ref(), promotions: self.promotions.as_ref() },
             policies: &self.policies,
-            actions: &self.actions,
-            last_delivery,
+            actions: if promotes { &self.starts } else { &self.actions },
+            last_delivery: last,
         };
-        let outcome = act.outcome(row).await;
-        if outcome == ActionOutcome::Pending {
-            return Err(ObjectError::Unfinished);
-        }
+        let (outcome, left) = match self.attempt(act, row).await {
+            Ok(outcome) => (outcome, None),
+            Err(error) if may_be_mended(&error) && !last => return Err(ObjectError::Action(error)),
+            Err(error) => (act.give_up(row, &error).await, may_be_mended(&error).then_some(error)),
+        };
         if let Some(action) = &mut row.action {
             action.outcome = outcome;
         }
-        Ok(())
+        Ok(left)
+    }
+
+    /// An action, and where Step Functions has no room for a start, again for as long as a message may be held: a delivery is a poor thing
+    /// to wait with, there are five.
+    async fn attempt(&self, act: Act<'_>, row: &ResultRow) -> Result<ActionOutcome, ActError> {
+        let begun = Instant::now();
+        let mut failures = 0;
+        loop {
+            match act.attempt(row).await {
+                Err(ActError::StartPromotion(error)) if error.retryable && begun.elapsed() < self.patience => {
+                    failures += 1;
+                    warn!(%error, failures, "The promotion was not started; trying again");
+                    sleep(retry::START.wait(failures)).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     async fn announce(&self, row: &ResultRow, created: Option<&CreatedObject>) -> Result<(), ObjectError> {
@@ -183,11 +236,38 @@ impl Service {
     }
 }
 
+/// Whether a verdict says no more than that the moment was bad. A host of the engine that dies takes all scans with it that it had in hand.
+fn may_pass(reason: ErrorReason) -> bool {
+    matches!(
+        reason,
+        ErrorReason::FetchFailed
+            | ErrorReason::StaleDefinitions
+            | ErrorReason::EngineCrashed
+            | ErrorReason::EngineTimeout
+    )
+}
+
+/// Whether the fault is not the object's, nor of its bucket's owner: what S3 refuses on an object it refuses again.
+fn may_be_mended(error: &ActError) -> bool {
+    error.retryable()
+        || matches!(
+            error,
+            ActError::StartPromotion(_)
+                | ActError::PromotionsFailed(_)
+                | ActError::NoStateMachine
+                | ActError::WriteVerdict(_)
+        )
+}
+
+fn is_archived(row: &ResultRow) -> bool {
+    matches!(row.verdict, Verdict::Skipped { reason: SkippedReason::Archived })
+}
+
 /// Whether a row that was acted on says that nothing of ours stands on another object: its version is pinned, or it was not touched, or its
 /// ETag was there before its tags were written and after.
 fn is_alone(row: &ResultRow) -> bool {
     let tagged = |action: &Action| action.kind == ActionKind::Tag && action.outcome == ActionOutcome::Done;
-    is_pinned(&row.object) || row.action.as_ref().is_none_or(tagged)
+    is_pinned(&row.object) || row.action.as_ref().is_none_or(tagged) && !is_archived(row)
 }
 
 /// Whether another delivery of the same event could tell no more.

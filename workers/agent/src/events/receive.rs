@@ -1,6 +1,6 @@
 //! Receive: messages of the event queue, ten a receive and several receives under way, as long as there is room for them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -26,8 +26,8 @@ const RECEIVE_MAX: usize = 10;
 /// ones while the other's are handed out.
 const RECEIVES: usize = 2;
 
-/// Messages beside those in hand that wait for a look at the settings, once a second at most: as many as two polls bring meanwhile. Events
-/// of others' buckets, which all have to wait for one, let those in that are to be scanned.
+/// Messages beside those in hand that wait for something else than this agent: for a look at the settings, once a second at most (as many
+/// as two polls bring meanwhile), or for Step Functions. They let those in that are to be scanned.
 pub const PARKED: usize = 2_000;
 
 /// The most that an agent holds: as many objects as the inspector takes, as many again that are acted on and announced, and what
@@ -40,6 +40,11 @@ pub fn messages_in_hand(scan_workers: usize) -> usize {
 pub struct Delivery {
     pub body: String,
     pub lease: Lease,
+    pub in_hand: InHand,
+}
+
+/// A message while it is worked on.
+pub struct InHand {
     pub receipt: Receipt,
     pub slot: Slot,
 }
@@ -47,27 +52,32 @@ pub struct Delivery {
 /// One of [`messages_in_hand`], free again once this is dropped.
 pub struct Slot {
     slots: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Slot {
     fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self { slots: Arc::clone(permit.semaphore()), permit: Some(permit) }
+        Self { slots: Arc::clone(permit.semaphore()), permit: Mutex::new(Some(permit)) }
     }
 
-    /// Lets another message in, as long as there is room among those that [wait](PARKED) for as long as the place is held that this
+    /// Lets another message in, as long as there is room among those that [wait](PARKED): for as long as the place is held that this
     /// returns.
-    pub fn leave<'a>(&mut self, parking: &'a Semaphore) -> Option<SemaphorePermit<'a>> {
+    pub fn leave<'a>(&self, parking: &'a Semaphore) -> Option<SemaphorePermit<'a>> {
         let parked = parking.try_acquire().ok()?;
-        self.permit = None;
+        *self.permit() = None;
         Some(parked)
     }
 
     /// Waits for a place in hand, if it was left.
-    pub async fn come_back(&mut self) {
-        if self.permit.is_none() {
-            self.permit = Some(Arc::clone(&self.slots).acquire_owned().await.expect("never closed"));
+    pub async fn come_back(&self) {
+        if self.permit().is_none() {
+            let permit = Arc::clone(&self.slots).acquire_owned().await.expect("never closed");
+            *self.permit() = Some(permit);
         }
+    }
+
+    fn permit(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.permit.lock().expect("no one panics while holding it")
     }
 }
 
@@ -146,7 +156,8 @@ impl Receiver {
                         let lease = Lease::new(Arc::clone(&self.queue), message.receipt_handle, self.visibility);
                         let slot = Slot::new(room.split(1).expect("there are no more messages than were asked for"));
                         // its reader outlives this future, and there is room for each slot
-                        let _ = inbox.send(Delivery { body: message.body, lease, receipt, slot }).await;
+                        let _ =
+                            inbox.send(Delivery { body: message.body, lease, in_hand: InHand { receipt, slot } }).await;
                     }
                 }
                 Err(error) if error.retryable && failures + 1 < retry::RECEIVE.attempts => {

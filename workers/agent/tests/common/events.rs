@@ -9,11 +9,11 @@ use lazaret_actions::promotion::Promotions;
 use lazaret_agent::config::{EventSettings, Settings};
 use lazaret_agent::events::tally::Tally;
 use lazaret_agent::{AgentError, Deps, EventDeps, serve};
-use lazaret_aws::Executions;
 use lazaret_aws::fake::{
     FailingQueue, FailingStore, FakeBus, FakeExecutions, FakeObject, FakeQueue, FakeStore, FakeTopic, Faults,
 };
 use lazaret_aws::objects::{ObjectStore, PutCondition};
+use lazaret_aws::{Executions, Queue};
 use lazaret_model::announcement::ScanResult;
 use lazaret_model::packet::DELIVERIES;
 use lazaret_model::policy::{Policy, ProtectedBy, Protection};
@@ -177,6 +177,16 @@ impl EventWorld {
 
     pub fn send(&self, records: &[Value]) {
         self.sqs.push(body_of(records));
+    }
+
+    /// Somebody sends the dead letters again.
+    pub async fn redrive(&self) {
+        while !self.dead.bodies().is_empty() {
+            for message in self.dead.receive(10, Duration::ZERO, Duration::from_secs(1)).await.expect("received") {
+                self.sqs.push(message.body);
+                self.dead.delete(&message.receipt_handle).await.expect("deleted");
+            }
+        }
     }
 
     /// The same world without the faults, as another agent sees it.

@@ -44,6 +44,8 @@ pub struct FakeScanner {
     pub gone_from: Option<u64>,
     /// A fault of ours at this scan.
     pub panics_at: Option<u64>,
+    /// As long as it is there it is said of whatever is scanned.
+    pub trouble: Arc<Mutex<Option<ErrorReason>>>,
     pub counts: Arc<Counts>,
 }
 
@@ -81,7 +83,10 @@ impl Scanner for FakeScanner {
         assert_eq!(content.sha256, <[u8; 32]>::from(Sha256::digest(&text)), "the digest is of the object");
         let text = String::from_utf8_lossy(&text);
         let says = |word: &str| text.contains(word);
-        let verdict = if says("virus") {
+        let trouble = *self.trouble.lock().expect("trouble");
+        let verdict = if let Some(reason) = trouble {
+            Verdict::Error { reason, detail: "for now".into() }
+        } else if says("virus") {
             let finding =
                 |member: &str| Finding { member: member.into(), threat: THREAT.into(), engine: "clamav".into() };
             Verdict::Infected { findings: vec![finding("")] }
@@ -128,6 +133,7 @@ pub fn settings() -> Settings {
         fetch_bytes: 1 << 20,
         visibility: Duration::from_secs(120),
         policies: Duration::from_secs(30),
+        grace: Duration::from_secs(25),
     }
 }
 

@@ -269,6 +269,16 @@ impl FakeStore {
         self.state().hide(bucket, key);
     }
 
+    /// The current version can be read from now on, whatever its class was.
+    pub fn thaw(&self, bucket: &str, key: &str) {
+        self.bucket(bucket, |bucket| {
+            let current = bucket.keys.get_mut(key).and_then(|versions| versions.last_mut());
+            if let Some(object) = current.and_then(|version| version.object.as_mut()) {
+                object.storage_class = StorageClass::standard();
+            }
+        });
+    }
+
     /// The current version as a listing shows it: without a version id.
     ///
     /// # Panics
