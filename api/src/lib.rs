@@ -39,8 +39,8 @@ mod testing;
 pub mod tokens;
 pub mod upload;
 pub mod users;
-pub mod web;
 
 pub use app::{App, Ports};
 pub use config::Config;
+pub use lazaret_aws::web;
 pub use run::run;

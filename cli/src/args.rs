@@ -14,6 +14,7 @@ use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 use crate::commands::{events_redrive, events_show};
 use crate::commands::{quarantine_delete, quarantine_list, quarantine_restore, quarantine_show};
+use crate::commands::{user_create, user_disable, user_enable, user_list, user_reset};
 
 /// Scan S3 buckets and files for malware: start, watch and read Lazaret's jobs
 #[derive(Debug, Parser)]
@@ -31,6 +32,9 @@ pub struct Cli {
     /// The topic that protected buckets publish to [default: lazaret-events in the state machine's account and region]
     #[arg(long, global = true, env = "LAZARET_EVENTS_TOPIC_ARN", value_name = "ARN", hide_env_values = true, help_heading = DEPLOYMENT)]
     pub events_topic_arn: Option<String>,
+    /// The pool of the verdict API's users [default: the pool named lazaret in the caller's account and region]
+    #[arg(long, global = true, env = "LAZARET_USER_POOL_ID", value_name = "ID", hide_env_values = true, help_heading = DEPLOYMENT)]
+    pub user_pool_id: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -57,6 +61,9 @@ pub enum Command {
     /// Update, list, show and choose the virus definitions that all agents use
     #[command(subcommand)]
     Definitions(DefinitionsCommand),
+    /// Make, list, disable and enable the users of the verdict API, and reset their passwords
+    #[command(subcommand)]
+    User(UserCommand),
     Report(ReportArgs),
     Plan(PlanArgs),
     Scan(ScanArgs),
@@ -99,6 +106,15 @@ pub enum DefinitionsCommand {
     List(definitions_list::ListArgs),
     Show(definitions_show::ShowArgs),
     Use(definitions_use::UseArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    Create(user_create::CreateArgs),
+    List(user_list::ListArgs),
+    Disable(user_disable::DisableArgs),
+    Enable(user_enable::EnableArgs),
+    Reset(user_reset::ResetArgs),
 }
 
 #[cfg(test)]
@@ -148,6 +164,16 @@ mod tests {
         assert!(parse("lazaret definitions update --private-mirror http://a --dir work").is_ok());
         assert!(parse("lazaret definitions update --from dir --private-mirror http://a").is_err());
         assert!(parse("lazaret definitions update --custom-only").is_err(), "nothing to fetch");
+    }
+
+    #[test]
+    fn passwords_are_no_arguments() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("lazaret user create ada --email a@b.c --password-stdin --user-pool-id eu-west-1_A").is_ok());
+        assert!(parse("lazaret user reset ada --password-stdin").is_ok());
+        for line in ["user create ada", "user reset ada", "user create ada --password-stdin secret"] {
+            assert!(parse(&format!("lazaret {line}")).is_err(), "{line}");
+        }
     }
 
     #[test]

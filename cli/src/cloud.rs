@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use lazaret_aws::queue::Queues;
-use lazaret_aws::{Buckets, Executions, ObjectStore, TaskFleet, Topics};
+use lazaret_aws::{Buckets, Executions, ObjectStore, TaskFleet, Topics, UserPools};
 use lazaret_model::JobId;
 use lazaret_protection::Site;
 
@@ -17,6 +17,9 @@ pub struct Cloud {
     pub topics: Arc<dyn Topics>,
     pub queues: Arc<dyn Queues>,
     pub tasks: Arc<dyn TaskFleet>,
+    pub user_pools: Arc<dyn UserPools>,
+    /// The pool of the verdict API's users, where one is named.
+    pub user_pool_id: Option<String>,
     pub results_bucket: String,
     pub quarantine_bucket: String,
     /// Where protected buckets publish.

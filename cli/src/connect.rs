@@ -23,6 +23,8 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
         events_topic_arn: named(&cli.events_topic_arn),
     };
     let deployment = match (&cli.command, named(&cli.state_machine_arn)) {
+        // users are of their pool alone
+        (Command::User(_), _) => Deployment::of_bucket(String::new()),
         // a plan reads buckets and nothing of a deployment: it can be made before there is one
         (Command::Plan(_), _) => Deployment::of_bucket(String::new()),
         // the bucket is all that definitions need
@@ -49,6 +51,8 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
         topics: Arc::new(sdk.topics()),
         queues: Arc::new(sdk.queues()),
         tasks: Arc::new(sdk.task_fleet(CLUSTER)),
+        user_pools: Arc::new(sdk.user_pools()),
+        user_pool_id: named(&cli.user_pool_id),
         results_bucket: deployment.results_bucket,
         quarantine_bucket: deployment.quarantine_bucket,
         events_topic_arn: deployment.events_topic_arn,

@@ -8,6 +8,8 @@ pub const STATE_MACHINE: &str = "lazaret-retro-job";
 pub const EVENTS_QUEUE: &str = "lazaret-events";
 /// Where events go that were received too often.
 pub const EVENTS_DEAD_LETTER_QUEUE: &str = "lazaret-events-dead";
+/// The user pool of the verdict API, of the stack `LazaretApi`.
+pub const USER_POOL: &str = "lazaret";
 /// The cluster of its tasks.
 pub const CLUSTER: &str = "lazaret";
 

@@ -8,6 +8,7 @@
 //! * [`watch`]: a job's progress as a bar or as lines.
 //! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
 //! * [`protection_text`]: how a bucket is protected; [`quarantine`]: what was found, and where it stands.
+//! * [`user_pool`]: where the verdict API's users are, and how a password comes in.
 //! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
 //! * [`scan`]: files and buckets through an engine on this machine.
 //! * [`freshclam`]: where new definitions come from; [`jail_args`]: what an engine on this machine may do without.
@@ -41,19 +42,24 @@ pub mod summary_text;
 #[cfg(test)]
 mod testing;
 pub mod units;
+pub mod user_pool;
 pub mod watch;
 
 use std::future::Future;
 
-use crate::args::{BucketCommand, Command, DefinitionsCommand, EventsCommand, JobCommand, QuarantineCommand};
+use crate::args::{
+    BucketCommand, Command, DefinitionsCommand, EventsCommand, JobCommand, QuarantineCommand, UserCommand,
+};
 use crate::cloud::Cloud;
 use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect};
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 use crate::commands::{events_redrive, events_show};
 use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report, scan as scan_command};
 use crate::commands::{quarantine_delete, quarantine_list, quarantine_restore, quarantine_show};
+use crate::commands::{user_create, user_disable, user_enable, user_list, user_reset};
 use crate::console::Console;
 use crate::outcome::Outcome;
+use crate::user_pool::standard_input;
 
 /// Runs one command. `interrupt` ends a wait, never a job.
 ///
@@ -85,6 +91,11 @@ pub async fn run(
         Command::Definitions(DefinitionsCommand::List(args)) => definitions_list::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Show(args)) => definitions_show::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Use(args)) => definitions_use::run(cloud, args, console).await,
+        Command::User(UserCommand::Create(args)) => user_create::run(cloud, args, standard_input()?, console).await,
+        Command::User(UserCommand::List(args)) => user_list::run(cloud, args, console).await,
+        Command::User(UserCommand::Disable(args)) => user_disable::run(cloud, args, console).await,
+        Command::User(UserCommand::Enable(args)) => user_enable::run(cloud, args, console).await,
+        Command::User(UserCommand::Reset(args)) => user_reset::run(cloud, args, standard_input()?, console).await,
         Command::Report(args) => report::run(cloud, args, console).await,
         Command::Scan(args) => scan_command::run(args, console, interrupt).await,
         Command::Plan(args) => plan::run(cloud.store.clone(), args, console).await,

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lazaret_agent::{Content, EngineGone, Scanned, Scanner};
 use lazaret_aws::Executions;
-use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics};
+use lazaret_aws::fake::{
+    FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics, FakeUserPool, FakeUserPools,
+};
 use lazaret_model::crawl::SizeHistogram;
 use lazaret_model::summary::Status;
 use lazaret_model::verdict::UnscannableReason;
@@ -21,6 +23,7 @@ use serde::Serialize;
 
 use crate::cloud::Cloud;
 use crate::console::Console;
+use crate::deployment::USER_POOL;
 
 pub const RESULTS: &str = "results";
 pub const QUARANTINE: &str = "quarantine";
@@ -34,6 +37,9 @@ pub struct Lab {
     pub topics: FakeTopics,
     pub queues: FakeQueues,
     pub fleet: FakeFleet,
+    pub user_pools: FakeUserPools,
+    /// The one pool of [`Self::user_pools`].
+    pub users: FakeUserPool,
     pub out: Shared,
     pub err: Shared,
 }
@@ -43,6 +49,7 @@ impl Lab {
         let store = FakeStore::new().with_bucket(RESULTS).with_versioned_bucket(QUARANTINE);
         let topics = FakeTopics::new();
         topics.create(TOPIC);
+        let user_pools = FakeUserPools::new();
         Self {
             executions: FakeExecutions::new(),
             buckets: FakeBuckets::of(&store),
@@ -50,6 +57,8 @@ impl Lab {
             topics,
             queues: FakeQueues::new(),
             fleet: FakeFleet::new(),
+            users: user_pools.create("eu-test-1_Pool", USER_POOL),
+            user_pools,
             out: Shared::default(),
             err: Shared::default(),
         }
@@ -63,6 +72,8 @@ impl Lab {
             topics: Arc::new(self.topics.clone()),
             queues: Arc::new(self.queues.clone()),
             tasks: Arc::new(self.fleet.clone()),
+            user_pools: Arc::new(self.user_pools.clone()),
+            user_pool_id: None,
             results_bucket: RESULTS.into(),
             quarantine_bucket: QUARANTINE.into(),
             events_topic_arn: TOPIC.into(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics};
+use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics, FakeUserPools};
 use lazaret_cli::args::Cli;
 use lazaret_cli::cloud::Cloud;
 use lazaret_cli::console::Console;
@@ -54,6 +54,8 @@ async fn lazaret(store: &FakeStore, line: &[&str]) -> anyhow::Result<Value> {
         topics: Arc::new(FakeTopics::new()),
         queues: Arc::new(FakeQueues::new()),
         tasks: Arc::new(FakeFleet::new()),
+        user_pools: Arc::new(FakeUserPools::new()),
+        user_pool_id: None,
         results_bucket: RESULTS.into(),
         quarantine_bucket: String::new(),
         events_topic_arn: String::new(),

@@ -22,3 +22,8 @@ pub mod quarantine_restore;
 pub mod quarantine_show;
 pub mod report;
 pub mod scan;
+pub mod user_create;
+pub mod user_disable;
+pub mod user_enable;
+pub mod user_list;
+pub mod user_reset;

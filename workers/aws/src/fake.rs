@@ -5,6 +5,7 @@
 //! * [`FakeQueue`], [`FakeQueues`]: SQS on tokio's clock, so that `tokio::time::pause` drives visibility time-outs.
 //! * [`FakeTopic`], [`FakeTopics`], [`FakeBus`]: SNS and EventBridge, which keep what they are told.
 //! * [`FakeCallback`], [`FakeFleet`], [`FakeExecutions`]: Step Functions and ECS.
+//! * [`FakeUserPools`], [`FakeUserPool`]: Cognito.
 //! * [`FailingStore`], [`FailingQueue`]: pass on to another store or queue, but for the calls named in their [`Faults`].
 //!
 //! All are cheap to clone, and a clone shares its state: keep one to look at what a worker did with the other.
@@ -22,6 +23,7 @@ mod queues;
 mod store;
 mod store_port;
 mod topics;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,6 +40,7 @@ pub use queue::FakeQueue;
 pub use queues::FakeQueues;
 pub use store::{FakeObject, FakeStore};
 pub use topics::FakeTopics;
+pub use users::{FakeUserPool, FakeUserPools};
 
 use crate::ServiceError;
 

@@ -7,6 +7,8 @@
 //! * [`tasks`]: the ECS tasks of a job ([`TaskFleet`]).
 //! * [`executions`]: executions of a state machine ([`Executions`]).
 //! * [`announce`]: SNS and EventBridge ([`Topic`], [`EventBus`]); [`topics`]: which topics there are ([`Topics`]).
+//! * [`users`]: the users of a Cognito user pool, as their administrator sees them ([`UserPools`], [`UserPool`]).
+//! * [`web`]: HTTP without the SDK, for what it has no crate here.
 //! * [`backoff`]: how to try again, where a caller wants more than the SDK's own tries.
 //! * [`memory`]: a queue within one process.
 //! * [`sdk`]: the adapters; [`fake`]: the fakes, and a wrapper that fails on purpose.
@@ -27,6 +29,8 @@ mod tagging;
 pub mod tasks;
 pub mod token;
 pub mod topics;
+pub mod users;
+pub mod web;
 
 pub use announce::{EventBus, Topic};
 pub use backoff::Backoff;
@@ -38,6 +42,7 @@ pub use queue::Queue;
 pub use tasks::TaskFleet;
 pub use token::TaskCallback;
 pub use topics::Topics;
+pub use users::{UserPool, UserPools};
 
 /// Any failure of a service that no caller tells apart, with what the service said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

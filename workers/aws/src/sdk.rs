@@ -1,8 +1,8 @@
 //! The ports over the AWS SDK.
 //!
 //! * [`Sdk`]: the clients, built once from the environment (`AWS_*`, the task's or function's role).
-//! * [`SnsTopic`], [`EventBridgeBus`], [`SnsTopics`], [`S3Store`], [`S3Buckets`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`]: one adapter a port.
-//! * `fault`: how the services' errors become ours. `encoding`: keys in headers and listings.
+//! * [`SnsTopic`], [`EventBridgeBus`], [`SnsTopics`], [`S3Store`], [`S3Buckets`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`], [`CognitoPools`]: one adapter a port.
+//! * `signed`: what has no SDK crate here. `fault`: how the services' errors become ours. `encoding`: keys in headers and listings.
 
 mod announce;
 mod buckets;
@@ -14,8 +14,10 @@ mod fault;
 mod fleet;
 mod parts;
 mod queue;
+mod signed;
 mod store;
 mod topics;
+mod users;
 
 use std::time::Duration;
 
@@ -34,6 +36,9 @@ pub use fleet::EcsFleet;
 pub use queue::{SqsQueue, SqsQueues};
 pub use store::S3Store;
 pub use topics::SnsTopics;
+pub use users::CognitoPools;
+
+pub(crate) use fault::chain;
 
 use crate::ServiceError;
 
@@ -108,6 +113,11 @@ impl Sdk {
     /// SNS topics.
     pub fn topics(&self) -> SnsTopics {
         SnsTopics::new(self.sns.clone())
+    }
+
+    /// Cognito's user pools.
+    pub fn user_pools(&self) -> CognitoPools {
+        CognitoPools::new(self.config.clone())
     }
 
     /// The queue at `url`.

@@ -1,9 +1,11 @@
 //! How the errors of the SDK become ours.
 
 use std::error::Error;
+use std::fmt;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use serde::Deserialize;
 
 use crate::{ServiceError, StoreError};
 
@@ -37,7 +39,42 @@ impl Fault {
         self
     }
 
-    fn retryable(&self) -> bool {
+    /// Of an answer in JSON: `{"__type": "…#Code", "message"}`.
+    pub fn of_json(status: u16, body: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        struct Words {
+            #[serde(rename = "__type", default)]
+            kind: String,
+            #[serde(alias = "Message", default)]
+            message: String,
+        }
+        let Words { kind, message } = serde_json::from_slice(body).unwrap_or_default();
+        let code = kind.rsplit('#').next().unwrap_or_default().to_owned();
+        let message = match (code.as_str(), message.as_str()) {
+            ("", "") => format!("HTTP {status}"),
+            ("", text) | (text, "") => text.to_owned(),
+            (code, message) => format!("{code}: {message}"),
+        };
+        Self { code: (!code.is_empty()).then_some(code), status: Some(status), message, broken: false }
+    }
+
+    /// Of what could not be asked, and will not be the next time.
+    pub fn local(message: String) -> Self {
+        Self { message, ..Self::default() }
+    }
+
+    /// Of a question that has no answer.
+    pub fn broken(message: String) -> Self {
+        Self { message, broken: true, ..Self::default() }
+    }
+
+    /// The service's words without its code.
+    pub fn words(&self) -> &str {
+        let words = self.message.strip_prefix(self.code()).unwrap_or(&self.message);
+        words.strip_prefix(": ").unwrap_or(&self.message)
+    }
+
+    pub fn retryable(&self) -> bool {
         // throttling and expired credentials come with any status; the SDK fetches new credentials for the next call
         const CODES: [&str; 20] = [
             "SlowDown",
@@ -66,6 +103,12 @@ impl Fault {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl<E> From<SdkError<E, HttpResponse>> for Fault
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -89,7 +132,7 @@ where
 }
 
 /// An error with all its sources, as one line.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -201,6 +244,16 @@ mod tests {
             let error = service_error("Operation", fault(status, code));
             assert_eq!((error.retryable, error.not_found), (retryable, not_found), "{code}");
         }
+    }
+
+    #[test]
+    fn an_answer_in_json_is_read_by_its_code_whatever_stands_before_it() {
+        let fault = Fault::of_json(400, br#"{"__type":"com.amazon#LimitExceededException","message":"too many: 3"}"#);
+        assert_eq!((fault.code(), fault.words()), ("LimitExceededException", "too many: 3"));
+        assert_eq!(fault.message(), "LimitExceededException: too many: 3");
+        assert_eq!(Fault::of_json(502, b"<html>").message(), "HTTP 502");
+        assert!(Fault::of_json(502, b"<html>").retryable() && Fault::broken("gone".into()).retryable());
+        assert!(!Fault::local("no region".into()).retryable());
     }
 
     #[test]

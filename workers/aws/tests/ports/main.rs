@@ -8,5 +8,6 @@ mod copies;
 mod executions;
 mod objects;
 mod queues;
+mod users;
 mod versions;
 mod world;

@@ -13,10 +13,10 @@ use aws_sdk_s3::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use lazaret_aws::executions::Started;
-use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeObject, FakeQueues, FakeStore, FakeTopics};
+use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeObject, FakeQueues, FakeStore, FakeTopics, FakeUserPools};
 use lazaret_aws::queue::Queues;
 use lazaret_aws::sdk::Sdk;
-use lazaret_aws::{Buckets, Executions, ObjectStore, Topics};
+use lazaret_aws::{Buckets, Executions, ObjectStore, Topics, UserPools};
 use lazaret_model::ObjectRef;
 use lazaret_model::headers::ObjectHeaders;
 use uuid::Uuid;
@@ -58,6 +58,9 @@ pub trait World: Send + Sync {
     async fn queue(&self) -> (String, String);
     /// A new state machine whose first state, `Wait for it`, takes longer than any test.
     async fn executions(&self) -> Arc<dyn Executions>;
+    fn user_pools(&self) -> Arc<dyn UserPools>;
+    /// A new user pool of any name, with Cognito's own rules for passwords. Returns its id and name.
+    async fn user_pool(&self) -> (String, String);
 
     /// The object as a listing shows it.
     async fn listed(&self, bucket: &str, key: &str) -> ObjectRef {
@@ -85,13 +88,14 @@ struct Fakes {
     queues: FakeQueues,
     buckets: FakeBuckets,
     topics: FakeTopics,
+    user_pools: FakeUserPools,
 }
 
 impl Default for Fakes {
     fn default() -> Self {
         let store = FakeStore::new();
         let (buckets, queues, topics) = (FakeBuckets::of(&store), FakeQueues::new(), FakeTopics::new());
-        Self { store, queues, buckets, topics }
+        Self { store, queues, buckets, topics, user_pools: FakeUserPools::new() }
     }
 }
 
@@ -185,6 +189,16 @@ impl World for Fakes {
 
     async fn executions(&self) -> Arc<dyn Executions> {
         Arc::new(FakeMachine(FakeExecutions::new()))
+    }
+
+    fn user_pools(&self) -> Arc<dyn UserPools> {
+        Arc::new(self.user_pools.clone())
+    }
+
+    async fn user_pool(&self) -> (String, String) {
+        let (id, name) = (format!("us-east-1_{}", Uuid::new_v4().simple()), name("pool"));
+        self.user_pools.create(&id, &name);
+        (id, name)
     }
 }
 
@@ -338,7 +352,7 @@ impl World for Emulator {
     }
 
     async fn raw_notifications(&self, bucket: &str) -> String {
-        raw_get(&self.endpoint, &format!("/{bucket}?notification")).await
+        raw(&self.endpoint, "GET", &format!("/{bucket}?notification"), &[], "").await
     }
 
     async fn topic(&self) -> String {
@@ -390,14 +404,33 @@ impl World for Emulator {
         let made = make.role_arn("arn:aws:iam::000000000000:role/any").send().await.expect("a state machine");
         Arc::new(self.sdk.executions(&made.state_machine_arn))
     }
+
+    fn user_pools(&self) -> Arc<dyn UserPools> {
+        Arc::new(self.sdk.user_pools())
+    }
+
+    async fn user_pool(&self) -> (String, String) {
+        let name = name("pool");
+        let target = "x-amz-target: AWSCognitoIdentityProviderService.CreateUserPool";
+        let authorization =
+            "authorization: AWS4-HMAC-SHA256 Credential=test/20261101/us-east-1/cognito-idp/aws4_request";
+        let body = serde_json::json!({"PoolName": name}).to_string();
+        let made = raw(&self.endpoint, "POST", "/", &[target, authorization], &body).await;
+        let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+        (made["UserPool"]["Id"].as_str().expect("an id").to_owned(), name)
+    }
 }
 
-/// The body of an unsigned GET, which the emulator answers: the SDK shows no raw answers.
-async fn raw_get(endpoint: &str, path: &str) -> String {
+/// The body of an answer to an unsigned request, which the emulator gives: the SDK shows no raw answers, and makes no user pools.
+async fn raw(endpoint: &str, method: &str, path: &str, headers: &[&str], body: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let host = endpoint.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = tokio::net::TcpStream::connect(host).await.expect("a connection");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
