@@ -48,6 +48,9 @@ export class Arns {
   readonly scanObjects: readonly string[];
   readonly stagingBuckets: readonly string[];
   readonly stagingObjects: readonly string[];
+  readonly apiScanBuckets: readonly string[];
+  readonly apiScanObjects: readonly string[];
+  readonly apiUploadObjects: readonly string[];
   readonly promoteBuckets: readonly string[];
   readonly promoteObjects: readonly string[];
   /** Those of `promoteObjects` that a wider pattern of staging buckets would take in as well, and no entry of its own means to. */
@@ -56,7 +59,7 @@ export class Arns {
   constructor(
     account: string,
     region: string,
-    settings: Pick<Settings, 'scanBuckets' | 'stagingBuckets' | 'promoteBuckets' | 'promoteType'>,
+    settings: Pick<Settings, 'scanBuckets' | 'stagingBuckets' | 'promoteBuckets' | 'promoteType' | 'api'>,
   ) {
     const arn = (service: string, resource: string): string =>
       `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`;
@@ -87,6 +90,9 @@ export class Arns {
     this.scanObjects = settings.scanBuckets.map((name) => `${bucket(name)}/*`);
     this.stagingBuckets = settings.stagingBuckets.map(bucket);
     this.stagingObjects = settings.stagingBuckets.map((name) => `${bucket(name)}/*`);
+    this.apiScanBuckets = settings.api.scanBuckets.map(bucket);
+    this.apiScanObjects = settings.api.scanBuckets.map((name) => `${bucket(name)}/*`);
+    this.apiUploadObjects = settings.api.uploadBuckets.map((name) => `${bucket(name)}/*`);
     this.promoteBuckets = settings.promoteBuckets.map(bucket);
     this.promoteObjects = settings.promoteBuckets.map((name) => `${bucket(name)}/*`);
     this.productionObjects = productionOnly(settings).map((name) => `${bucket(name)}/*`);

@@ -1,4 +1,5 @@
 import type { AgentPaths, Architecture, Settings } from './config';
+import type { ApiDefaults } from './config-api';
 
 const MIB = 1024 ** 2;
 
@@ -27,6 +28,18 @@ export const LOCAL_SETTINGS = {
   stagingLimitSeconds: 5,
   logRetentionDays: 1,
 } as const satisfies Partial<Settings>;
+
+/** Loopback has no TLS; answers and ends in seconds. */
+export const LOCAL_API = {
+  enabled: true,
+  internal: true,
+  plainHttp: true,
+  tasksMax: 2,
+  deregistrationSeconds: 30,
+  asynchronous: true,
+  asyncBytes: 4 * MIB,
+  uploadBuckets: ['lazaret-local-uploads'],
+} as const satisfies Partial<ApiDefaults>;
 
 /**
  * Tasks are processes of this machine: where the environment names a path, it is used in place of the image's. The local

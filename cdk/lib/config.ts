@@ -1,5 +1,6 @@
 import type { Node } from 'constructs';
-import { LOCAL_SETTINGS, localPaths } from './config-local';
+import { type ApiDefaults, type ApiSettings, AWS_API, checkApi, readApi } from './config-api';
+import { LOCAL_API, LOCAL_SETTINGS, localPaths } from './config-local';
 import { within } from './patterns';
 import { FUNCTIONS_DIR } from './repository';
 
@@ -152,6 +153,7 @@ export interface Settings {
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   readonly network: NetworkSettings;
+  readonly api: ApiSettings;
   /** Holds the functions' `bootstrap`. @default dist/functions; LAZARET_FUNCTIONS_DIR names another */
   readonly functionsDir: string;
   /** Where the agent finds what it needs, in its image or on this machine. */
@@ -166,10 +168,11 @@ export interface AgentPaths {
 }
 
 /** What is left to the owner, or follows from it. */
-type Chosen = 'scanBuckets' | 'stagingBuckets';
+type Chosen = 'scanBuckets' | 'stagingBuckets' | 'api';
+type Defaults = Omit<Settings, Chosen> & { readonly api: ApiDefaults };
 
 /** The defaults on AWS, all but the buckets. */
-export const AWS_SETTINGS: Omit<Settings, Chosen> = {
+export const AWS_SETTINGS: Defaults = {
   local: false,
   promoteBuckets: [],
   kmsKeyArns: [],
@@ -209,6 +212,7 @@ export const AWS_SETTINGS: Omit<Settings, Chosen> = {
   quarantineLockDays: 0,
   quarantineExpiryDays: 0,
   network: { subnetIds: [], assignPublicIp: true },
+  api: AWS_API,
   functionsDir: FUNCTIONS_DIR,
   // as workers/agent/Dockerfile lays them out
   agentPaths: {
@@ -221,8 +225,13 @@ export const AWS_SETTINGS: Omit<Settings, Chosen> = {
 export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settings {
   const context = new ContextReader(node);
   const local = environment.LAZARET_LOCAL === '1' || context.flag('local', false);
-  const defaults: Omit<Settings, Chosen> = local
-    ? { ...AWS_SETTINGS, ...LOCAL_SETTINGS, agentPaths: localPaths(environment, AWS_SETTINGS.agentPaths) }
+  const defaults: Defaults = local
+    ? {
+        ...AWS_SETTINGS,
+        ...LOCAL_SETTINGS,
+        agentPaths: localPaths(environment, AWS_SETTINGS.agentPaths),
+        api: { ...AWS_API, ...LOCAL_API },
+      }
     : AWS_SETTINGS;
   const scanBuckets = context.list('scanBuckets', local ? ['*'] : []);
   if (scanBuckets.length === 0) {
@@ -290,6 +299,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
       subnetIds,
       assignPublicIp: context.flag('assignPublicIp', defaults.network.assignPublicIp),
     },
+    api: readApi(context, defaults.api, scanBuckets),
     functionsDir: environment.LAZARET_FUNCTIONS_DIR ?? defaults.functionsDir,
     ...(endpointUrl === undefined ? {} : { endpointUrl }),
   };
@@ -334,10 +344,11 @@ function check(settings: Settings): void {
   if (settings.visibilitySeconds < 3 || settings.visibilitySeconds > 12 * 3600) {
     throw new Error(`visibilitySeconds is ${settings.visibilitySeconds}; give 3 to 43200`);
   }
+  checkApi(settings.api, settings.local, settings.network.vpcId === undefined ? 'own VPC' : 'existing VPC');
 }
 
 /** Context values are strings from `-c` and anything from `cdk.json`; an error names the setting. */
-class ContextReader {
+export class ContextReader {
   constructor(private readonly node: Node) {}
 
   text(name: string, fallback: string): string {

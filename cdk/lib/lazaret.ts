@@ -1,5 +1,6 @@
 import { type App, CliCredentialsStackSynthesizer, type Environment, type StackProps, Tags } from 'aws-cdk-lib';
 import type { Settings } from './config';
+import { ApiStack } from './stacks/api-stack';
 import { EventsStack } from './stacks/events-stack';
 import { JobsStack } from './stacks/jobs-stack';
 import { StorageStack } from './stacks/storage-stack';
@@ -11,6 +12,8 @@ export interface Lazaret {
   readonly storage: StorageStack;
   readonly jobs: JobsStack;
   readonly events: EventsStack;
+  /** Where the owner has it. */
+  readonly api?: ApiStack;
 }
 
 /** The whole app: state apart from what may be destroyed at any time. */
@@ -42,6 +45,15 @@ export function defineLazaret(app: App, settings: Settings, env: Required<Enviro
     jobs,
   });
   events.addStackDependency(jobs);
+  const api = settings.api.enabled
+    ? new ApiStack(app, 'LazaretApi', {
+        ...common(),
+        description: 'Lazaret: verdicts over HTTP, before anything is stored',
+        settings,
+        jobs,
+      })
+    : undefined;
+  api?.addStackDependency(jobs);
   Tags.of(app).add('application', 'lazaret');
-  return { storage, jobs, events };
+  return { storage, jobs, events, ...(api === undefined ? {} : { api }) };
 }

@@ -9,6 +9,9 @@ export const CRAWLER_FAMILY = 'lazaret-crawler';
 export const AGENT_FAMILY = 'lazaret-agent';
 export const EVENT_AGENT_FAMILY = 'lazaret-event-agent';
 export const EVENT_SERVICE = 'lazaret-events';
+/** The verdict API: its service, its task family, its load balancer and the app client of its users. */
+export const API = 'lazaret-api';
+export const USER_POOL = 'lazaret';
 /** Each job's queues begin with this; nothing else in the account may. */
 export const JOB_QUEUE_PREFIX = 'lazaret-job-';
 /** Of the tear-down rule. Not `lazaret-job-…`, or the tear-down of a job of that name would delete it. */
@@ -30,6 +33,7 @@ export const PROMOTION_RESULT = 'Object Promotion Result';
 /** Container names, as the state machine's overrides spell them. */
 export const CRAWLER_CONTAINER = 'crawler';
 export const AGENT_CONTAINER = 'agent';
+export const API_CONTAINER = 'api';
 
 /** What Lambda's `_HANDLER` may be. */
 export const FUNCTIONS = [

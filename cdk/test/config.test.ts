@@ -17,6 +17,7 @@ describe('the settings', () => {
       ...AWS_SETTINGS,
       scanBuckets: ['a-bucket', 'team-*'],
       stagingBuckets: ['a-bucket', 'team-*'],
+      api: { ...AWS_SETTINGS.api, scanBuckets: ['a-bucket', 'team-*'] },
     });
     assert.throws(() => read({}), /scanBuckets is not set/);
   });
@@ -91,6 +92,40 @@ describe('the settings', () => {
     for (const [context, message] of bad) {
       assert.throws(() => read({ scanBuckets: 'one', ...context }), message);
     }
+  });
+
+  it('of an API that can’t be what was meant are named', () => {
+    const certificate = 'arn:aws:acm:eu-central-1:111122223333:certificate/1';
+    const bad: [Record<string, unknown>, RegExp][] = [
+      [{ apiCertificateArn: '' }, /apiCertificateArn is not set/],
+      [{ apiCertificateArn: '', apiInternal: true }, /apiCertificateArn is not set/],
+      [{ apiCertificateArn: 'my-certificate' }, /apiCertificateArn: `my-certificate`/],
+      [{ apiPlainHttp: true }, /contradict each other/],
+      [{ apiCertificateArn: '', apiPlainHttp: true }, /apiPlainHttp=true is for an internal load balancer alone/],
+      [{ apiSubnetIds: 'subnet-1,subnet-2' }, /apiSubnetIds are two or more, of the VPC that vpcId names/],
+      [{ vpcId: 'vpc-1', subnetIds: 's-1', apiSubnetIds: 's-2' }, /apiSubnetIds are two or more/],
+      [{ apiWaf: 'yes' }, /apiWaf is `yes`/],
+      [{ apiTasksMin: 4 }, /apiTasksMin is 4, above apiTasksMax, 3/],
+      [{ apiTasksMin: 0 }, /apiTasksMin is `0`/],
+      [{ apiCpuPercent: 101 }, /apiCpuPercent is 101/],
+      [{ apiCpu: 512 }, /apiCpu is 512/],
+      [{ apiCpu: 1024, apiMemoryBytes: 4 * 1024 ** 3 }, /apiMemoryBytes is 4294967296: with it a task needs 10 GiB/],
+      [{ apiDiskBytes: 1024 ** 3 }, /apiDiskBytes is 1073741824, below apiMaxBytes/],
+      [{ apiDiskBytes: 190 * 1024 ** 3 }, /a task needs 210 GiB/],
+      [{ apiAnswerSeconds: 3971 }, /apiAnswerSeconds is 3971; the load balancer waits for 3970 at most/],
+      [{ apiDeregistrationSeconds: 3601 }, /apiDeregistrationSeconds is 3601/],
+      [{ apiScanBuckets: 's3://b' }, /apiScanBuckets: `s3:\/\/b`/],
+      [{ apiScanBuckets: '' }, /apiScanBuckets is empty/],
+      [{ apiUploadBuckets: 'clean-*' }, /apiUploadBuckets: `clean-\*` is not a bucket's name/],
+      [{ apiUploadBuckets: 'lazaret-results-1-eu' }, /apiUploadBuckets: `lazaret-results-1-eu` is Lazaret's own/],
+    ];
+    const enabled = { scanBuckets: 'one', apiEnabled: true, apiCertificateArn: certificate };
+    assert.equal(read(enabled).api.certificateArn, certificate);
+    for (const [context, message] of bad) {
+      assert.throws(() => read({ ...enabled, ...context }), message);
+    }
+    // what is not deployed need not be right
+    assert.equal(read({ scanBuckets: 'one', apiWaf: 'yes' }).api.enabled, false);
   });
 
   it('size agents as the model does', () => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Validations } from 'aws-cdk-lib';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { type Deployment, deployment, type Profile } from './support';
+import { CERTIFICATE, type Deployment, deployment, type Profile } from './support';
 
 describe('cdk-nag’s AwsSolutions and CloudFormation’s own rules', () => {
   for (const profile of ['aws', 'local'] as Profile[]) {
@@ -15,6 +15,10 @@ describe('cdk-nag’s AwsSolutions and CloudFormation’s own rules', () => {
         promoteType: 'EXPRESS',
         quarantineLockDays: 30,
         quarantineExpiryDays: 90,
+        apiEnabled: true,
+        apiUploadBuckets: 'clean',
+        apiWaf: 'managed',
+        ...(profile === 'aws' ? { apiCertificateArn: CERTIFICATE } : {}),
       };
       nag(deployment(profile, most, 'validated'));
     });

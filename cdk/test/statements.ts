@@ -22,10 +22,12 @@ export class Statements {
   readonly all: readonly Statement[];
 
   constructor(
-    readonly stack: 'jobs' | 'events',
+    readonly stack: 'jobs' | 'events' | 'api',
     context: Record<string, unknown>,
   ) {
-    this.all = statementsOf(templates(deployment('aws', context))[stack]);
+    const template = templates(deployment('aws', context))[stack];
+    assert.ok(template, stack);
+    this.all = statementsOf(template);
   }
 
   allowed(role: string): Statement[] {

@@ -47,6 +47,7 @@ describe('the storage stack', () => {
       [
         ['work/', 14],
         ['verdicts/', 7],
+        ['api/jobs/', 7],
       ],
     );
   });

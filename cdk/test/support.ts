@@ -10,6 +10,7 @@ import { PROMOTE_OBJECT_DEFINITION, REPOSITORY_ROOT, RETRO_JOB_DEFINITION } from
 
 export const ACCOUNT = '111122223333';
 export const REGION = 'eu-central-1';
+export const CERTIFICATE = `arn:aws:acm:${REGION}:${ACCOUNT}:certificate/1`;
 
 export type Profile = 'aws' | 'local';
 
@@ -66,13 +67,16 @@ export interface Templates {
   readonly storage: Template;
   readonly jobs: Template;
   readonly events: Template;
+  /** Where it is deployed. */
+  readonly api?: Template;
 }
 
-export function templates({ storage, jobs, events }: Lazaret): Templates {
+export function templates({ storage, jobs, events, api }: Lazaret): Templates {
   return {
     storage: Template.fromStack(storage),
     jobs: Template.fromStack(jobs),
     events: Template.fromStack(events),
+    ...(api === undefined ? {} : { api: Template.fromStack(api) }),
   };
 }
 

@@ -66,5 +66,7 @@ class Settings:
             "SFTP_ENABLED": "0",
             # In memory alone: each start is a fresh cloud.
             "PERSIST_STATE": "0",
+            # The keys of user pools are written all the same, by default for every cloud of this machine.
+            "STATE_DIR": str(self.scratch / "state"),
             "S3_PERSIST": "0",
         }

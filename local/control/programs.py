@@ -16,13 +16,14 @@ RUNNER = "lazaret-local-runner"
 CLI = "lazaret"
 CRAWLER = "lazaret-crawler"
 AGENT = "lazaret-agent"
+API = "lazaret-api"
 ENGINE = "lazaret-engine"
 FUNCTIONS = "bootstrap"
 
 
 def missing(place: Place, deploy: bool) -> list[str]:
     """The programs that have not been built."""
-    wanted = [RUNNER, CLI, CRAWLER, AGENT, ENGINE, FUNCTIONS] if deploy else [RUNNER]
+    wanted = [RUNNER, CLI, CRAWLER, AGENT, API, ENGINE, FUNCTIONS] if deploy else [RUNNER]
     return [name for name in wanted if not (place.target / name).is_file()]
 
 
@@ -36,9 +37,12 @@ def write_images(place: Place) -> None:
         "LAZARET_SCRATCH_DIR": "{work}",
         "TMPDIR": "{work}",
     }
+    # All containers are on one machine: each server listens on its container's own address.
+    api = {**agent, "LAZARET_API_LISTEN": "{address}:8080"}
     images = {
         "lazaret/crawler": {"argv": [str(place.target / CRAWLER)], "env": fargate},
         "lazaret/agent": {"argv": [str(place.target / AGENT)], "env": agent},
+        "lazaret/api": {"argv": [str(place.target / API)], "env": api},
     }
     replace(place.images, json.dumps(images, indent=2))
 

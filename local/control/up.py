@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from control import machine, processes, programs
+from control import api, machine, processes, programs
 from control.definitions import PublishFailed, publish_definitions
 from control.deploy import DeployFailed, deploy, environment
 from control.events import ensure_agents
@@ -49,6 +49,8 @@ def _up(place: Place, options: argparse.Namespace) -> int:
             # Only now: an agent wants definitions.
             if (agents := ensure_agents(place, started)) is not None:
                 print(f"events: {agents}", flush=True)
+            if (server := api.ensure_api(place, started)) is not None:
+                print(f"api: {server}", flush=True)
     except BaseException as error:
         # What was running before stays; what this call started goes with it.
         if started or isinstance(error, StartFailed):
@@ -72,7 +74,7 @@ def _options(place: Place) -> argparse.Namespace:
 
 
 def _write_env(place: Place) -> None:
-    variables = {**environment(place), "LAZARET_LOCAL_USAGE": str(place.usage)}
+    variables = {**environment(place), **api.variables(place), "LAZARET_LOCAL_USAGE": str(place.usage)}
     lines = ["# Written by local/up: source it, and the AWS CLI, the SDKs and `lazaret` talk to the local cloud."]
     services = " ".join(f"AWS_ENDPOINT_URL_{name}" for name in ("CLOUDFORMATION", "ECS", "S3", "SFN", "SQS", "STS"))
     lines.append(f"unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN {services}")

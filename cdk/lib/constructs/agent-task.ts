@@ -1,6 +1,7 @@
 import { Construct } from 'constructs';
 import type { Arns } from '../arns';
 import type { Settings } from '../config';
+import { engineEnvironment } from '../engine-environment';
 import { AGENT_CONTAINER } from '../names';
 import { takeObjects, useKeys } from '../object-permissions';
 import { forbid, type Permission } from '../permissions';
@@ -21,7 +22,7 @@ export class AgentTask extends Construct {
   constructor(scope: Construct, id: string, props: AgentTaskProps) {
     super(scope, id);
     const { settings, arns, work } = props;
-    const { engine, scratchDir } = settings.agentPaths;
+    const { scratchDir } = settings.agentPaths;
     this.task = new WorkerTask(this, 'Worker', {
       family: work.family,
       roleName: work.roleName,
@@ -32,24 +33,13 @@ export class AgentTask extends Construct {
       environment: {
         LAZARET_RESULTS_BUCKET: arns.resultsBucketName,
         LAZARET_QUARANTINE_BUCKET: arns.quarantineBucketName,
-        LAZARET_ENGINE: engine,
-        LAZARET_DEFINITIONS: 's3',
-        LAZARET_DEFINITIONS_POLL_SECONDS: String(settings.definitionsPollSeconds),
-        LAZARET_DEFINITIONS_MAX_AGE_SECONDS: String(settings.definitionsMaxAgeSeconds),
-        LAZARET_VERDICT_CACHE_ENTRIES: String(settings.verdictCacheEntries),
-        LAZARET_ENGINE_LIMITS: settings.engineLimits,
-        ...(settings.jailAllowMissing === '' ? {} : { LAZARET_JAIL_ALLOW_MISSING: settings.jailAllowMissing }),
-        LAZARET_SCRATCH_DIR: scratchDir,
-        LAZARET_SCAN_WORKERS: String(settings.scanWorkers),
-        LAZARET_SCAN_SECONDS: String(settings.scanSeconds),
+        ...engineEnvironment(settings),
         LAZARET_FETCH_BYTES: String(settings.fetchBytes),
         LAZARET_VISIBILITY_SECONDS: String(settings.visibilitySeconds),
         LAZARET_IDLE_SECONDS: String(settings.idleSeconds),
         LAZARET_PROGRESS_SECONDS: String(settings.progressSeconds),
         LAZARET_PROMOTE_STATE_MACHINE_ARN: arns.promoteStateMachine,
         LAZARET_PROMOTE_TYPE: settings.promoteType,
-        // the only place that may be written
-        TMPDIR: scratchDir,
         ...work.environment,
       },
       scratch: { path: scratchDir, gib: settings.scratchGiB },

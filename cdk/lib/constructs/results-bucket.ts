@@ -16,7 +16,7 @@ export interface ResultsBucketProps {
  * Reports under `jobs/` and definitions under `definitions/`, which stay, and temporary state under `work/`, which the
  * tear-down empties. Not versioned: parts are written twice by design and counters every few seconds; conditional writes keep
  * the parts right, and the definitions' versions, which are written once. Under `verdicts/`, for a week, what agents found in staging
- * buckets: an object is promoted for no other reason, so nobody else may write there. `settings/policies.json` is what all protection hangs on.
+ * buckets: an object is promoted for no other reason, so nobody else may write there. Under `api/jobs/`, for a week, answers of the API. `settings/policies.json` is what all protection hangs on.
  */
 export class ResultsBucket extends Construct {
   readonly bucket: s3.Bucket;
@@ -35,6 +35,8 @@ export class ResultsBucket extends Construct {
         { id: 'work-is-temporary', prefix: 'work/', expiration: Duration.days(14) },
         // longer than a promotion is tried; whoever starts one later has the object scanned again
         { id: 'verdicts-are-for-promotion', prefix: 'verdicts/', expiration: Duration.days(7) },
+        // answers of the API that were to be fetched later
+        { id: 'answers-are-fetched-soon', prefix: 'api/jobs/', expiration: Duration.days(7) },
         { id: 'abandoned-uploads', abortIncompleteMultipartUploadAfter: Duration.days(2) },
       ],
     });

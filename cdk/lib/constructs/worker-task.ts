@@ -13,8 +13,10 @@ export interface WorkerTaskProps {
   readonly family: string;
   /** @default - CloudFormation's choice */
   readonly roleName?: string;
-  /** The container's name, as the state machine's overrides spell it, and the folder below `workers/` with its Dockerfile. */
+  /** The container's name, as the state machine's overrides spell it. */
   readonly worker: string;
+  /** The folder with its Dockerfile. @default - that of the worker's name, below `workers/` */
+  readonly folder?: string;
   readonly settings: Settings;
   readonly size: TaskSize;
   readonly environment: Readonly<Record<string, string>>;
@@ -31,6 +33,7 @@ export class WorkerTask extends Construct {
   readonly taskRole: iam.Role;
   readonly executionRole: iam.IRole;
   readonly container: ecs.ContainerDefinition;
+  readonly logGroup: logs.LogGroup;
 
   constructor(scope: Construct, id: string, props: WorkerTaskProps) {
     super(scope, id);
@@ -61,7 +64,7 @@ export class WorkerTask extends Construct {
       'AwsSolutions-IAM5[Resource::*]': 'ecr:GetAuthorizationToken, to pull the image, knows no resource.',
     });
 
-    const logGroup = new logs.LogGroup(this, 'Log', {
+    this.logGroup = new logs.LogGroup(this, 'Log', {
       logGroupName: `/lazaret/${props.log ?? props.worker}`,
       retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -77,7 +80,7 @@ export class WorkerTask extends Construct {
       // Fargate's longest: an agent finishes its packet or gives it back
       stopTimeout: Duration.seconds(120),
       logging: ecs.LogDrivers.awsLogs({
-        logGroup,
+        logGroup: this.logGroup,
         streamPrefix: props.worker,
         // a scan does not wait for its log
         mode: ecs.AwsLogDriverMode.NON_BLOCKING,
@@ -96,7 +99,7 @@ export class WorkerTask extends Construct {
     }
     const arm = props.settings.architecture === 'arm64';
     return ecs.ContainerImage.fromAsset(REPOSITORY_ROOT, {
-      file: `workers/${props.worker}/Dockerfile`,
+      file: `${props.folder ?? `workers/${props.worker}`}/Dockerfile`,
       platform: arm ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
     });
   }

@@ -18,6 +18,7 @@ from cloud.patches import (
     object_metadata,
     object_tags,
     object_versions,
+    pool_users,
     queue_messages,
     service_tasks,
     sns_integration,
@@ -51,6 +52,7 @@ ALL = (
     identities,
     stack_types,
     stack_object_lock,
+    pool_users,
 )
 
 

@@ -230,7 +230,8 @@ impl Container {
             }
         }
         for (name, value) in &self.image.env {
-            variables.insert(name.clone(), value.replace("{work}", &work));
+            let value = value.replace("{work}", &work).replace("{address}", &self.address.to_string());
+            variables.insert(name.clone(), value);
         }
         variables
     }

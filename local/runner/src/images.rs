@@ -5,7 +5,7 @@
 //! {"lazaret/agent": {"argv": ["/…/lazaret-agent"], "env": {"LAZARET_SCRATCH_DIR": "{work}"}}}
 //! ```
 //! `env` holds what an image knows of its own file system: the paths in it. These win over the task definition's, since
-//! a path inside a real image means nothing here. `{work}` is the container's scratch directory.
+//! a path inside a real image means nothing here. `{work}` is the container's scratch directory, `{address}` its loopback address.
 
 use std::collections::BTreeMap;
 use std::path::Path;

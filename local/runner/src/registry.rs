@@ -1,6 +1,8 @@
 //! All containers, found by id or name.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,8 +13,9 @@ use crate::config::Config;
 use crate::container::{Container, Spec};
 use crate::images::{self, Image, ImageError};
 
-/// First address that is given out; the loopback network has 16 million, and Linux answers on all of them.
-const FIRST_ADDRESS: u32 = u32::from_be_bytes([127, 77, 0, 1]);
+/// Addresses are of 127.64.0.0/10; Linux answers on all of the loopback network.
+const LOWEST_ADDRESS: u32 = u32::from_be_bytes([127, 64, 0, 1]);
+const HIGHEST_ADDRESS: u32 = u32::from_be_bytes([127, 127, 255, 254]);
 /// How many are given out before they start again from the first.
 const ADDRESSES: u32 = 0xffff;
 
@@ -35,12 +38,22 @@ pub enum CreateError {
 pub struct Registry {
     config: Arc<Config>,
     containers: Arc<Mutex<Vec<Arc<Container>>>>,
+    first_address: u32,
     addresses_given: Arc<AtomicU32>,
+}
+
+/// Another runner on this machine begins elsewhere: two servers on one port must not meet.
+fn first_address(directory: &Path) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    directory.hash(&mut hasher);
+    let choices = u64::from(HIGHEST_ADDRESS - LOWEST_ADDRESS - ADDRESSES);
+    LOWEST_ADDRESS + u32::try_from(hasher.finish() % choices).expect("below 2^32")
 }
 
 impl Registry {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), containers: Arc::default(), addresses_given: Arc::default() }
+        let first_address = first_address(&config.directory);
+        Self { config: Arc::new(config), containers: Arc::default(), first_address, addresses_given: Arc::default() }
     }
 
     /// # Errors
@@ -56,7 +69,7 @@ impl Registry {
         if containers.iter().any(|other| other.name == name) {
             return Err(CreateError::Conflict(name));
         }
-        let address = FIRST_ADDRESS + self.addresses_given.fetch_add(1, Ordering::Relaxed) % ADDRESSES;
+        let address = self.first_address + self.addresses_given.fetch_add(1, Ordering::Relaxed) % ADDRESSES;
         let container = Arc::new(Container::new(&self.config, id, name, spec, image, Ipv4Addr::from(address)));
         containers.push(Arc::clone(&container));
         Ok(container)

@@ -90,10 +90,13 @@ fn the_image_wins_over_the_task_and_the_runner_leaks_nothing() {
         "EMPTY=".to_owned(),
         format!("WHERE={}/scratch", work.display()),
         format!("{}", work.display()),
-        "LAZARET_LOCAL_ADDRESS=127.77.0.1".to_owned(),
     ] {
         assert!(log.lines().any(|found| found == line), "{line} in\n{log}");
     }
+    let told = |name: &str| log.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect("told");
+    let address: std::net::Ipv4Addr = told("LAZARET_LOCAL_ADDRESS").parse().expect("an address");
+    assert!(address.is_loopback());
+    assert_eq!(told("LISTEN"), format!("{address}:8080"));
     assert!(!log.contains("SECRET_OF_THE_RUNNER"));
     eventually("the scratch directory is gone", || !work.exists());
 }

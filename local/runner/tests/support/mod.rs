@@ -24,7 +24,7 @@ impl Runner {
         let images = directory.path().join("images.json");
         let list = json!({
             "shell": {"argv": ["/bin/sh", "-c"]},
-            "marked": {"argv": ["/bin/sh", "-c"], "env": {"WHERE": "{work}/scratch", "WHO": "the image"}},
+            "marked": {"argv": ["/bin/sh", "-c"], "env": {"WHERE": "{work}/scratch", "WHO": "the image", "LISTEN": "{address}:8080"}},
             "missing": {"argv": ["/nowhere/no-such-program"]},
         });
         std::fs::write(&images, list.to_string()).expect("write the image list");

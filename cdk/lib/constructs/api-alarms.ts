@@ -1,0 +1,129 @@
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { Settings } from '../config';
+import { tellTopic } from './alarm-actions';
+import type { ApiBalancer } from './api-balancer';
+import type { WorkerTask } from './worker-task';
+
+export interface ApiAlarmsProps {
+  readonly settings: Settings;
+  readonly balancer: ApiBalancer;
+  readonly task: WorkerTask;
+}
+
+const { BREACHING, NOT_BREACHING } = cloudwatch.TreatMissingData;
+const PERIOD = Duration.minutes(5);
+const MINUTE = Duration.minutes(1);
+/** Of answers, in five minutes: one in a hundred, and no less than so many, or one failure at night would wake somebody. */
+const FAILED_PERCENT = 1;
+const FAILED_LEAST = 3;
+const FAILED = 'FILL(task, 0) + FILL(balancer, 0)';
+/** Requests that are told to come again, in ten minutes of five: clients do, but the tasks are too few. */
+const REFUSED_PERCENT = 5;
+
+/** What a person should look at while the API is called; each text names its section of docs/runbook.md. */
+export class ApiAlarms extends Construct {
+  private readonly alarms: cloudwatch.Alarm[] = [];
+
+  constructor(scope: Construct, id: string, props: ApiAlarmsProps) {
+    super(scope, id);
+    const { settings } = props;
+    const { balancer, targets } = props.balancer;
+    const sum = { period: PERIOD, statistic: 'Sum' };
+    const requests = balancer.metrics.requestCount(sum);
+
+    this.add('Errors', 'lazaret-api-errors', {
+      says: 'Requests to the API are answered by errors of ours. See docs/runbook.md#the-api-answers-with-errors',
+      metric: new cloudwatch.MathExpression({
+        // of the tasks, and of the load balancer where no task answered: it does not count as requests what reached no task
+        expression: `IF(${FAILED} >= ${FAILED_LEAST}, 100 * (${FAILED}) / (FILL(requests, 0) + FILL(balancer, 0)), 0)`,
+        usingMetrics: {
+          task: targets.metrics.httpCodeTarget(elb.HttpCodeTarget.TARGET_5XX_COUNT, sum),
+          balancer: balancer.metrics.httpCodeElb(elb.HttpCodeElb.ELB_5XX_COUNT, sum),
+          requests,
+        },
+        period: PERIOD,
+      }),
+      atLeast: FAILED_PERCENT,
+    });
+    this.add('Down', 'lazaret-api-down', {
+      says: 'No task of the API is ready: nobody gets a verdict. See docs/runbook.md#no-task-of-the-api-is-ready',
+      metric: targets.metrics.healthyHostCount({ period: MINUTE, statistic: 'Maximum' }),
+      below: 1,
+      periods: 3,
+      // a load balancer without any target says nothing
+      missing: BREACHING,
+    });
+    this.add('Unhealthy', 'lazaret-api-unhealthy', {
+      says: 'A task of the API has not been ready for a quarter of an hour, or one after another fails. See docs/runbook.md#a-task-of-the-api-is-not-ready',
+      metric: targets.metrics.unhealthyHostCount({ period: PERIOD, statistic: 'Maximum' }),
+      atLeast: 1,
+      periods: 3,
+    });
+    this.add('Refusing', 'lazaret-api-refusing', {
+      says: 'The API is full and tells callers to come again. See docs/runbook.md#the-api-is-full',
+      metric: new cloudwatch.MathExpression({
+        expression: '100 * FILL(refused, 0) / requests',
+        usingMetrics: { refused: this.refused(props.task, sum), requests },
+        period: PERIOD,
+      }),
+      atLeast: REFUSED_PERCENT,
+      periods: 2,
+    });
+    this.add('Slow', 'lazaret-api-slow', {
+      says: 'One in a hundred answers of the API takes too long. See docs/runbook.md#the-api-is-slow',
+      metric: targets.metrics.targetResponseTime({ period: PERIOD, statistic: 'p99' }),
+      atLeast: settings.api.slowSeconds,
+      periods: 3,
+    });
+    tellTopic(this, this.alarms, settings.alarmTopicArn);
+  }
+
+  /** The load balancer counts all of 4xx as one: a 429 shows in the server's log alone (`api/src/routes/attend.rs`). */
+  private refused(task: WorkerTask, options: cloudwatch.MetricOptions): cloudwatch.Metric {
+    const filter = new logs.MetricFilter(this, 'Refused', {
+      logGroup: task.logGroup,
+      filterPattern: logs.FilterPattern.all(
+        logs.FilterPattern.stringValue('$.fields.message', '=', 'Answered'),
+        logs.FilterPattern.numberValue('$.fields.status', '=', 429),
+      ),
+      metricNamespace: 'Lazaret',
+      metricName: 'ApiRefused',
+      metricValue: '1',
+    });
+    return filter.metric(options);
+  }
+
+  private add(
+    id: string,
+    alarmName: string,
+    props: {
+      readonly says: string;
+      readonly metric: cloudwatch.IMetric;
+      readonly atLeast?: number;
+      readonly below?: number;
+      /** In a row. @default 1 */
+      readonly periods?: number;
+      /** @default NOT_BREACHING - nobody calls */
+      readonly missing?: cloudwatch.TreatMissingData;
+    },
+  ): void {
+    const alarm = new cloudwatch.Alarm(this, id, {
+      alarmName,
+      alarmDescription: props.says,
+      metric: props.metric,
+      threshold: props.atLeast ?? props.below ?? 0,
+      comparisonOperator:
+        props.atLeast === undefined
+          ? cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+          : cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: props.periods ?? 1,
+      datapointsToAlarm: props.periods ?? 1,
+      treatMissingData: props.missing ?? NOT_BREACHING,
+    });
+    this.alarms.push(alarm);
+  }
+}
