@@ -28,6 +28,19 @@ pub struct Answer {
     pub description: &'static str,
     pub content_type: &'static str,
     pub schema: Value,
+    /// Its headers that a client needs.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// What may be asked next, by operation.
+    pub links: Map<String, Value>,
+}
+
+/// What a problem of that status says beside its body.
+const fn headers(status: u16) -> &'static [(&'static str, &'static str)] {
+    match status {
+        401 => &[("WWW-Authenticate", "`Bearer`")],
+        429 | 503 => &[("Retry-After", "Seconds to wait before the next try")],
+        _ => &[],
+    }
 }
 
 const JSON: &str = "application/json";
@@ -64,6 +77,17 @@ impl Operation {
         self
     }
 
+    /// Says more of a field of the word that it takes than its type does.
+    #[must_use]
+    pub fn bounding<T: Schema>(mut self, field: &str, bounds: Value) -> Self {
+        let word = T::NAME.and_then(|name| self.words.get_mut(name));
+        let field = word.and_then(|word| word["properties"][field].as_object_mut());
+        if let (Some(field), Value::Object(bounds)) = (field, bounds) {
+            field.extend(bounds);
+        }
+        self
+    }
+
     #[must_use]
     pub fn taking_bytes(mut self, content_type: &'static str, schema: Value) -> Self {
         self.body.push((content_type, schema));
@@ -81,27 +105,55 @@ impl Operation {
     #[must_use]
     pub fn answering<T: Schema>(mut self, status: u16, description: &'static str) -> Self {
         T::words(&mut self.words);
-        self.answers.push(Answer { status, description, content_type: JSON, schema: T::reference() });
+        self.answer(status, description, JSON, T::reference())
+    }
+
+    fn answer(mut self, status: u16, description: &'static str, content_type: &'static str, schema: Value) -> Self {
+        self.answers.push(Answer { status, description, content_type, schema, headers: &[], links: Map::new() });
+        self
+    }
+
+    /// Of the last answer: another route can be asked about it, with a parameter of that value.
+    #[must_use]
+    pub fn leading_to(mut self, operation: &str, parameter: &str, value: &str) -> Self {
+        let link = json!({"operationId": operation, "parameters": {parameter: value}});
+        if let Some(answer) = self.answers.last_mut() {
+            answer.links.insert(operation.to_owned(), link);
+        }
         self
     }
 
     /// The same for many: each a [`ProblemAnswer`].
     #[must_use]
     pub fn failing(self, problems: &[(u16, &'static str)]) -> Self {
-        problems.iter().fold(self, |all, (status, why)| all.answering::<ProblemAnswer>(*status, why))
+        problems.iter().fold(self, |all, (status, why)| {
+            let mut all = all.answering::<ProblemAnswer>(*status, why);
+            if let Some(answer) = all.answers.last_mut() {
+                answer.headers = headers(*status);
+            }
+            all
+        })
     }
 
     #[must_use]
-    pub fn answering_text(mut self, content_type: &'static str, description: &'static str) -> Self {
-        self.answers.push(Answer { status: 200, description, content_type, schema: String::schema() });
-        self
+    pub fn answering_text(self, content_type: &'static str, description: &'static str) -> Self {
+        self.answer(200, description, content_type, String::schema())
     }
 
     fn document(&self) -> Value {
         let mut answers = Map::new();
-        for Answer { status, description, content_type, schema } in &self.answers {
+        for Answer { status, description, content_type, schema, headers, links } in &self.answers {
             let content = json!({*content_type: {"schema": schema}});
-            answers.insert(status.to_string(), json!({"description": description, "content": content}));
+            let mut answer = json!({"description": description, "content": content});
+            let of = |what: &str| json!({"description": what, "required": true, "schema": String::schema()});
+            let headers: Map<String, Value> =
+                headers.iter().map(|(name, what)| ((*name).to_owned(), of(what))).collect();
+            for (name, members) in [("headers", &headers), ("links", links)] {
+                if !members.is_empty() {
+                    answer[name] = members.clone().into();
+                }
+            }
+            answers.insert(status.to_string(), answer);
         }
         let mut document = json!({"summary": self.summary, "operationId": self.id(), "responses": answers});
         let mut set = |name: &str, value: Value| document[name] = value;

@@ -10,6 +10,7 @@ use lazaret_agent::fetch::{Fetched, NotFetched, fetch};
 use lazaret_aws::StoreError;
 use lazaret_model::verdict::{ErrorReason, GoneReason, SkippedReason, UnscannableReason};
 use lazaret_model::{ObjectRef, Verdict};
+use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -47,6 +48,9 @@ pub fn operation() -> Operation {
     Operation::new("POST", "/api/Scan/Existing", "Scans an object where it lies")
         .describing("It is read, and neither tagged nor moved. The answer names the version that was scanned.")
         .taking::<Existing>()
+        .bounding::<Existing>("container", json!({"pattern": "^[A-Za-z0-9._-]+$"}))
+        .bounding::<Existing>("objectPath", json!({"minLength": 1, "maxLength": KEY_BYTES_MAX}))
+        .bounding::<Existing>("versionId", json!({"minLength": 1}))
         .answering::<ScanAnswer>(200, "The verdict")
         .failing(&[
             (400, "The body can't be read, or there is no such object, or its bucket may not be scanned"),

@@ -80,6 +80,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_document_leads_on_to_is_a_route_of_it() {
+        let document = document(&operations());
+        let link = &document["paths"]["/api/Scan"]["post"]["responses"]["202"]["links"]["getScanJobStatus"];
+        let status = &document["paths"]["/api/Scan/JobStatus"]["get"];
+        assert_eq!(link["operationId"], status["operationId"]);
+        let asked = status["parameters"][0]["name"].as_str().expect("a name");
+        assert!(link["parameters"][asked].is_string(), "{link}");
+        let existing = &document["components"]["schemas"]["Existing"]["properties"];
+        assert!(existing["container"]["pattern"].is_string() && existing["versionId"]["minLength"] == 1, "{existing}");
+    }
+
+    #[test]
     fn what_anybody_may_ask_is_listed_here() {
         let open: Vec<&str> = operations().iter().filter(|route| route.open).map(|route| route.path).collect();
         assert_eq!(open, ["/api/Token", "/api/health", "/api/openapi.json", "/api/docs"]);

@@ -32,11 +32,15 @@ pub fn operation() -> Operation {
     let text = String::schema;
     let file = json!({"type": "string", "contentMediaType": "application/octet-stream"});
     let upload_to = "BUCKET or BUCKET/PREFIX: where to store the files if all of them are clean";
+    let target = || json!({"type": "string", "pattern": "^(s3://)?[A-Za-z0-9._-]+(/.*)?$"});
+    let preference = json!({"type": "string", "examples": ["respond-async"]});
+    let mut upload_to_field = target();
+    upload_to_field["description"] = upload_to.into();
     let form = json!({
         "type": "object",
         "description": "Any part with a file name is a file to scan, whatever the part's own name is; there may be several. Parts without \
             one are ignored, but for uploadTo",
-        "properties": {"documents": file, "uploadTo": {"type": "string", "description": upload_to}},
+        "properties": {"documents": file, "uploadTo": upload_to_field},
         "required": ["documents"],
     });
     Operation::new("POST", "/api/Scan", "Scans files before they are stored anywhere")
@@ -45,12 +49,13 @@ pub fn operation() -> Operation {
              `Prefer: respond-async` is heeded only where the server's settings say so, and for large bodies.",
         )
         .asking("header", "File-Name", false, text(), "Of a file that is the body: its name, percent-encoded beyond ASCII")
-        .asking("header", "Upload-To", false, text(), "Of a file that is the body: as uploadTo of a form")
-        .asking("header", "Prefer", false, text(), "`respond-async`: see above")
+        .asking("header", "Upload-To", false, target(), "Of a file that is the body: as uploadTo of a form")
+        .asking("header", "Prefer", false, preference, "`respond-async`: see above")
         .taking_bytes("multipart/form-data", form)
         .taking_bytes("application/octet-stream", json!({}))
         .answering::<ScanAnswer>(200, "The verdict")
         .answering::<Accepted>(202, "The scan goes on: ask /api/Scan/JobStatus. Only where settings allow it")
+        .leading_to("getScanJobStatus", "referenceId", "$response.body#/referenceId")
         .failing(&[
             (400, "The request can't be read to its end, has no file, or may not store where it wants to"),
             (401, "No valid access token"),
