@@ -52,7 +52,7 @@ describe('the way of events', () => {
   it('takes events of EventBridge, too, of the buckets that may be scanned', () => {
     const pattern = (template: Template): unknown =>
       named(template, 'AWS::Events::Rule', 'Name', 'lazaret-object-created').properties.EventPattern;
-    const every = { source: ['aws.s3'], 'detail-type': ['Object Created'] };
+    const every = { source: ['aws.s3'], 'detail-type': ['Object Created', 'Object Restore Completed'] };
     assert.deepEqual(pattern(aws), { ...every, detail: { bucket: { name: ['invoices', { wildcard: 'team-*' }] } } });
     assert.deepEqual(pattern(local), every);
   });
@@ -279,6 +279,7 @@ describe('the alarms over events', () => {
       'lazaret-events-dead',
       'lazaret-events-late',
       'lazaret-events-unattended',
+      'lazaret-policies-missing',
       'lazaret-promotion-failed',
       'lazaret-promotion-timed-out',
       'lazaret-protect-tagged-failed',
@@ -315,13 +316,27 @@ describe('the alarms over events', () => {
     assert.deepEqual([EvaluationPeriods, Period], [3, 300]);
   });
 
+  it('tell of settings that are gone while buckets tell of objects, and of none that were never there', () => {
+    const { properties } = named(aws, 'AWS::CloudWatch::Alarm', 'AlarmName', 'lazaret-policies-missing');
+    const metrics = properties.Metrics as Record<string, Json>[];
+    const expression = metrics.map(({ Expression }) => Expression).find(Boolean);
+    assert.equal(expression, 'IF(missing > 0 AND sent > 0, 1, 0)');
+    const measured = metrics
+      .map(({ Id, MetricStat }) => [
+        Id,
+        (MetricStat as { Metric: { MetricName: string } } | undefined)?.Metric.MetricName,
+      ])
+      .filter(([, name]) => name !== undefined);
+    assert.deepEqual(Object.fromEntries(measured), { missing: 'PoliciesMissing', sent: 'NumberOfMessagesSent' });
+  });
+
   it('tell a topic where there is one', () => {
     const operators = `arn:aws:sns:${REGION}:${ACCOUNT}:operators`;
     const told = templates(deployment('local', { alarmTopicArn: operators })).events;
     const actions = Object.values(resources(told, 'AWS::CloudWatch::Alarm')).map(
       ({ Properties }) => Properties.AlarmActions,
     );
-    assert.equal(actions.filter((action) => JSON.stringify(action) === JSON.stringify([operators])).length, 9);
+    assert.equal(actions.filter((action) => JSON.stringify(action) === JSON.stringify([operators])).length, alarms.length);
   });
 });
 

@@ -31,6 +31,8 @@ export class EventAlarms extends Construct {
     super(scope, id);
     const { settings, promotion } = props;
     const { visible, age, received, emptyReceives } = eventMetrics(props.queue, props.service, PERIOD);
+    const sum = { period: PERIOD, statistic: 'Sum' };
+    const sent = props.queue.metricNumberOfMessagesSent(sum);
     const watched = (metricName: string, statistic: string): cloudwatch.Metric =>
       // written by watch_staging in CloudWatch's embedded format
       new cloudwatch.Metric({ namespace: 'Lazaret', metricName, statistic, period: PERIOD });
@@ -56,6 +58,16 @@ export class EventAlarms extends Construct {
       atLeast: 1,
       periods: 3,
     });
+    this.add('PoliciesMissing', 'lazaret-policies-missing', {
+      says: 'Buckets tell of objects, and no bucket’s settings are there. See docs/runbook.md#the-settings-are-gone',
+      // a deployment that protects nothing yet has no settings either, and hears of no object
+      metric: math(
+        'IF(missing > 0 AND sent > 0, 1, 0)',
+        { missing: watched('PoliciesMissing', 'Maximum'), sent },
+        PERIOD,
+      ),
+      atLeast: 1,
+    });
     this.add('StagingWait', 'lazaret-staging-wait', {
       says: 'An object has been in a staging bucket for too long: without a verdict, with an Error, or clean and not promoted. See docs/runbook.md#objects-wait-in-staging',
       metric: watched('StagingWaitSeconds', 'Maximum'),
@@ -79,7 +91,6 @@ export class EventAlarms extends Construct {
       periods: LOOKS,
       missing: IGNORE,
     });
-    const sum = { period: PERIOD, statistic: 'Sum' };
     this.add('PromotionFailed', 'lazaret-promotion-failed', {
       says: 'An object was not promoted, or that it was could not be told. See docs/runbook.md#a-promotion-failed',
       metric: promotion.metricFailed(sum),

@@ -51,10 +51,11 @@ export class EventIntake extends Construct {
 
     new events.Rule(this, 'ObjectCreated', {
       ruleName: 'lazaret-object-created',
-      description: 'New objects of buckets that deliver to EventBridge; agents ignore those that are not protected',
+      description:
+        'New and restored objects of buckets that deliver to EventBridge; agents ignore those that are not protected',
       eventPattern: {
         source: ['aws.s3'],
-        detailType: ['Object Created'],
+        detailType: ['Object Created', 'Object Restore Completed'],
         ...bucketPattern(settings.scanBuckets),
       },
       targets: [new targets.SqsQueue(this.queue)],

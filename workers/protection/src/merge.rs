@@ -5,8 +5,10 @@ use lazaret_model::policy::Via;
 
 use crate::filter::{KeyFilter, filters};
 
-/// What we ask for.
-const EVENT: &str = "s3:ObjectCreated:*";
+/// What we ask for: new content,
+const CREATED: &str = "s3:ObjectCreated:*";
+/// and what was archived, and can be read from now on.
+const RESTORED: &str = "s3:ObjectRestore:Completed";
 /// How the ids of our rules begin; a number follows.
 const ID_PREFIX: &str = "lazaret-protect-";
 
@@ -107,28 +109,36 @@ fn with_rules(
             })));
         }
     }
-    let there: Vec<_> = self::ours(current, topic).into_iter().map(KeyFilter::of_rule).collect();
-    if there == wanted {
+    let wanted: Vec<_> = wanted.into_iter().map(|filter| (events(&rest, &filter), filter)).collect();
+    let there = self::ours(current, topic).into_iter().map(|rule| (rule.events.clone(), KeyFilter::of_rule(rule)));
+    if there.eq(wanted.iter().cloned()) {
         // ours are what they should be, wherever they stand
         rest.topics.clone_from(&current.topics);
         return Ok(rest);
     }
     let taken: Vec<_> = rest.rules().filter_map(|rule| rule.id.clone()).collect();
     let mut ids = (1..).map(|n| format!("{ID_PREFIX}{n}")).filter(|id| !taken.contains(id));
-    for filter in wanted {
-        rest.topics.push(NotificationRule {
-            id: ids.next(),
-            destination: topic.to_owned(),
-            events: vec![EVENT.to_owned()],
-            filter: filter.to_filter(),
-        });
+    for (events, filter) in wanted {
+        let filter = filter.to_filter();
+        rest.topics.push(NotificationRule { id: ids.next(), destination: topic.to_owned(), events, filter });
     }
     Ok(rest)
+}
+
+/// What a rule of ours for these keys asks for. Who waits for restored objects already keeps their event: what is in the archive was
+/// either scanned before it went there, or is in the next job's report.
+fn events(others: &Notifications, filter: &KeyFilter) -> Vec<String> {
+    let is_taken = others.rules().any(|rule| rule.events.iter().any(|event| is_restoration(event)) && overlaps(rule, filter));
+    [Some(CREATED), (!is_taken).then_some(RESTORED)].into_iter().flatten().map(str::to_owned).collect()
 }
 
 /// Whether a rule for `event` tells of new objects.
 fn is_creation(event: &str) -> bool {
     event.starts_with("s3:ObjectCreated:") || event == "s3:*"
+}
+
+fn is_restoration(event: &str) -> bool {
+    matches!(event, RESTORED | "s3:ObjectRestore:*" | "s3:*")
 }
 
 fn overlaps(rule: &NotificationRule, filter: &KeyFilter) -> bool {
@@ -171,7 +181,7 @@ mod tests {
         assert_eq!(merged.topics[..2], current.topics);
         let ids: Vec<_> = ours(&merged, TOPIC).iter().filter_map(|rule| rule.id.as_deref()).collect();
         assert_eq!(ids, ["lazaret-protect-2", "lazaret-protect-3"], "an id is given once");
-        assert_eq!(merged.topics[2].events, ["s3:ObjectCreated:*"]);
+        assert_eq!(merged.topics[2].events, ["s3:ObjectCreated:*", "s3:ObjectRestore:Completed"]);
         assert_eq!(
             merge(&merged, TOPIC, Via::Sns, &include(&["a/*", "b/*"]), false).expect("room").notifications,
             merged
@@ -192,6 +202,29 @@ mod tests {
         merge(&current, TOPIC, Via::EventBridge, &[], false).expect("no rule");
         let removals = with(vec![rule("r", &["s3:ObjectRemoved:*"], "", "")]);
         merge(&removals, TOPIC, Via::Sns, &[], false).expect("other events");
+    }
+
+    #[test]
+    fn whoever_waits_for_restored_objects_keeps_their_event() {
+        for event in ["s3:ObjectRestore:Completed", "s3:ObjectRestore:*"] {
+            let current = with(vec![rule("theirs", &[event], "a/", "")]);
+            let merged = merge(&current, TOPIC, Via::Sns, &include(&["a/b*", "b/*"]), false).expect("room").notifications;
+            let events: Vec<_> = ours(&merged, TOPIC).iter().map(|rule| rule.events.len()).collect();
+            assert_eq!(events, [1, 2]);
+            let without = without_ours(&merged, TOPIC, false);
+            assert_eq!(without, current);
+        }
+        let asked = with(vec![rule("theirs", &["s3:ObjectRestore:Post"], "", "")]);
+        let merged = merge(&asked, TOPIC, Via::Sns, &[], false).expect("room").notifications;
+        assert_eq!(ours(&merged, TOPIC)[0].events.len(), 2, "another event");
+    }
+
+    #[test]
+    fn a_rule_of_an_earlier_release_is_brought_up_to_date() {
+        let mut merged = merge(&with(Vec::new()), TOPIC, Via::Sns, &[], false).expect("room").notifications;
+        let wanted = merged.clone();
+        merged.topics[0].events.truncate(1);
+        assert_eq!(merge(&merged, TOPIC, Via::Sns, &[], false).expect("room").notifications, wanted);
     }
 
     #[test]
@@ -218,7 +251,7 @@ mod tests {
         let key_rule = ("prefix|Prefix|suffix|Suffix", "[a-c/]{0,3}").prop_map(|(name, value)| KeyRule { name, value });
         let filter = proptest::option::of(proptest::option::of(vec(key_rule, 0..3)));
         let events =
-            vec("s3:ObjectCreated:(\\*|Put|Copy)|s3:ObjectRemoved:\\*|s3:ObjectTagging:Put|s3:New:Thing", 1..3);
+            vec("s3:Object(Created:(\\*|Put|Copy)|Restore:(\\*|Completed)|Removed:\\*|Tagging:Put)|s3:New:Thing", 1..3);
         let id = proptest::option::of("lazaret-protect-[0-3x]?|[a-z]{1,4}");
         let destination = prop_oneof![Just(THEIRS.to_owned()), "arn:aws:(sqs|lambda):r:1:[a-z]{1,3}"];
         (id, destination, events, filter).prop_map(|(id, destination, events, filter)| NotificationRule {
