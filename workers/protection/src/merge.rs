@@ -128,7 +128,8 @@ fn with_rules(
 /// What a rule of ours for these keys asks for. Who waits for restored objects already keeps their event: what is in the archive was
 /// either scanned before it went there, or is in the next job's report.
 fn events(others: &Notifications, filter: &KeyFilter) -> Vec<String> {
-    let is_taken = others.rules().any(|rule| rule.events.iter().any(|event| is_restoration(event)) && overlaps(rule, filter));
+    let is_taken =
+        others.rules().any(|rule| rule.events.iter().any(|event| is_restoration(event)) && overlaps(rule, filter));
     [Some(CREATED), (!is_taken).then_some(RESTORED)].into_iter().flatten().map(str::to_owned).collect()
 }
 
@@ -208,7 +209,8 @@ mod tests {
     fn whoever_waits_for_restored_objects_keeps_their_event() {
         for event in ["s3:ObjectRestore:Completed", "s3:ObjectRestore:*"] {
             let current = with(vec![rule("theirs", &[event], "a/", "")]);
-            let merged = merge(&current, TOPIC, Via::Sns, &include(&["a/b*", "b/*"]), false).expect("room").notifications;
+            let merged =
+                merge(&current, TOPIC, Via::Sns, &include(&["a/b*", "b/*"]), false).expect("room").notifications;
             let events: Vec<_> = ours(&merged, TOPIC).iter().map(|rule| rule.events.len()).collect();
             assert_eq!(events, [1, 2]);
             let without = without_ours(&merged, TOPIC, false);
