@@ -278,6 +278,34 @@ async fn every_verdict_is_announced_with_what_subscribers_filter_by() {
 }
 
 #[tokio::test]
+async fn an_archived_object_keeps_no_false_result_and_is_scanned_once_it_can_be_read() {
+    let cloud = Cloud::from_env().await.expect("a local cloud");
+    let (bucket, key) = ("e2e-archived", "old/ü +%.com");
+    cloud.fresh_bucket(bucket, false).await.expect("a bucket");
+    flow::protect(bucket, &[]).await.expect("protected");
+    let put = cloud.s3.put_object().bucket(bucket).key(key).storage_class(aws_sdk_s3::types::StorageClass::Glacier);
+    put.tagging("scan-result=Clean&team=a").body(corpus::eicar().into()).send().await.expect("stored");
+    wait::until("the false result to be replaced", flow::START, async || {
+        let tags = cloud.tags(bucket, key).await?;
+        assert_eq!(tags.get("team").map(String::as_str), Some("a"), "{tags:?}");
+        Ok((tags.get("scan-result").map(String::as_str) == Some("Unscannable")).then_some(()))
+    })
+    .await
+    .expect("it is not clean");
+    assert!(cloud.quarantined(bucket).await.expect("a listing").is_empty(), "nobody has read it");
+
+    let request = aws_sdk_s3::types::RestoreRequest::builder().days(1).build();
+    let restore = cloud.s3.restore_object().bucket(bucket).key(key).restore_request(request);
+    restore.send().await.expect("asked for");
+    wait::until("what was restored to be scanned and moved", PATIENCE, async || {
+        Ok((cloud.quarantined(bucket).await?.len() == 1 && cloud.keys(bucket, "").await?.is_empty()).then_some(()))
+    })
+    .await
+    .expect("moved");
+    cli::lazaret(&["bucket", "unprotect", bucket]).await.expect("runs");
+}
+
+#[tokio::test]
 async fn a_restored_object_is_scanned_again_and_stays() {
     let cloud = Cloud::from_env().await.expect("a local cloud");
     let bucket = "e2e-restored";

@@ -88,7 +88,7 @@ impl Announcer {
 fn text_of(result: &ScanResult) -> String {
     let mut result = result.clone();
     loop {
-        let text = serde_json::to_string(&result).expect("announcements are JSON");
+        let text = result.to_ascii_json();
         if text.len() + ENVELOPE_BYTES <= ANNOUNCEMENT_BYTES || result.findings.is_empty() && result.message.is_empty()
         {
             return text;
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn findings_of_any_length_fit_and_their_number_stays() {
         for (findings, length) in [(3, 10), (100, 20_000), (2, 1_000_000)] {
-            let finding = Finding { member: "\u{1}".repeat(length), threat: "t".into(), engine: "clamav".into() };
+            let finding = Finding { member: "\u{1}ü".repeat(length), threat: "t".into(), engine: "clamav".into() };
             let row = ResultRow {
                 object: object("k"),
                 verdict: Verdict::Infected { findings: vec![finding; findings] },
@@ -121,6 +121,7 @@ mod tests {
             };
             let text = text_of(&ScanResult::of(&row, None));
             assert!(text.len() + ENVELOPE_BYTES <= ANNOUNCEMENT_BYTES);
+            assert!(text.is_ascii());
             let told: ScanResult = serde_json::from_str(&text).expect("JSON");
             assert_eq!(told.findings_total, findings);
             assert_eq!(told.findings.len() == findings, findings == 3);
