@@ -8,6 +8,7 @@ import urllib.request
 from typing import Any
 
 from botocore.exceptions import ClientError
+from cloud.balancer.place import local_port
 
 from control.deploy import client
 from control.place import Place
@@ -51,13 +52,15 @@ def variables(place: Place) -> dict[str, str]:
 
 def url(place: Place) -> str | None:
     """Where its load balancer listens; None if there is none."""
+    elb = client(place, "elbv2")
     try:
-        client(place, "elbv2").describe_load_balancers(Names=[SERVICE])
+        (balancer,) = elb.describe_load_balancers(Names=[SERVICE])["LoadBalancers"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "LoadBalancerNotFound":
             raise
         return None
-    return f"{place.endpoint}/_alb/{SERVICE}"
+    (listener,) = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    return f"http://{balancer['DNSName']}:{local_port(listener['Port'])}"
 
 
 def _service(ecs: Any) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from cloud.patches import (
     execution_life,
     express,
     identities,
+    load_balancer,
     object_copies,
     object_metadata,
     object_tags,
@@ -30,7 +31,8 @@ from cloud.patches import (
     succeed_output,
 )
 
-# The order counts where two replace the same function: `service_tasks` stops tasks by `stop_task`, a copy's source is
+# The order counts where two replace the same function: `service_tasks` and `load_balancer` stop tasks by
+# `stop_task`, a copy's source is
 # named before its tags are looked up, and a request has its caller before `bucket_deny` asks who it is.
 ALL = (
     queue_messages,
@@ -53,6 +55,7 @@ ALL = (
     stack_types,
     stack_object_lock,
     pool_users,
+    load_balancer,
 )
 
 
