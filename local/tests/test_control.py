@@ -14,8 +14,9 @@ import unittest.mock
 from pathlib import Path
 
 from support import LOCAL, eventually, free_port, patched, runner_program  # isort: skip  (it makes `control` importable)
+from test_load_balancer import Balancer  # isort: skip
 
-from control import events, processes, programs
+from control import api, events, processes, programs
 from control.place import LONGEST_SOCKET, Place
 
 
@@ -134,6 +135,47 @@ class EventAgents(unittest.TestCase):
         self.serve("exit 1")
         with unittest.mock.patch.object(events, "START_SECONDS", 3.0):
             self.assertIn("no agent stays up", events.ensure_agents(self.place, cloud_started=True) or "")
+
+
+class VerdictApi(unittest.TestCase):
+    def setUp(self) -> None:
+        self.cloud, directory = patched(), Path(tempfile.mkdtemp(prefix="lazaret-api-"))
+        self.addCleanup(shutil.rmtree, directory)
+        self.place = Place(directory, self.cloud.port, directory)
+        for name in (programs.API, programs.ENGINE):
+            (directory / name).write_text("first")
+
+    def test_without_it_nothing_is_awaited_and_nothing_told(self) -> None:
+        self.assertIsNone(api.ensure_api(self.place, cloud_started=False))
+        self.assertEqual(api.variables(self.place), {})
+
+    def test_it_is_awaited_behind_its_load_balancer_and_replaced_once_its_program_has_changed(self) -> None:
+        balancer = Balancer(self.cloud, api.SERVICE)
+        self.addCleanup(balancer.delete)
+        balancer.service(api.SERVICE, READY_AFTER="1")
+        ecs = self.cloud.client("ecs")
+        self.addCleanup(ecs.delete_service, cluster=api.CLUSTER, service=api.SERVICE, force=True)
+        pool = self.cloud.client("cognito-idp").create_user_pool(PoolName=api.USER_POOL)["UserPool"]["Id"]
+        told = api.ensure_api(self.place, cloud_started=True)
+        url = api.url(self.place)
+        self.assertEqual(told, f"ready at {url}")
+        self.assertRegex(url or "", r"^http://127\.\d+\.\d+\.\d+:8080$")
+        self.assertEqual(api.variables(self.place), {"LAZARET_API_URL": url, "LAZARET_USER_POOL_ID": pool})
+        first = self.cloud.service_tasks(api.SERVICE)
+        self.assertEqual(api.ensure_api(self.place, cloud_started=False), told)
+        self.assertEqual(self.cloud.service_tasks(api.SERVICE), first)
+        (self.place.target / programs.API).write_text("second, and longer")
+        self.assertEqual(api.ensure_api(self.place, cloud_started=False), told)
+        self.assertFalse(self.cloud.service_tasks(api.SERVICE) & first)
+
+    def test_one_that_is_never_ready_is_told_of(self) -> None:
+        balancer = Balancer(self.cloud, api.SERVICE)
+        self.addCleanup(balancer.delete)
+        balancer.service(api.SERVICE, READY_AFTER="600", SAYS="no", STATUS="503")
+        ecs = self.cloud.client("ecs")
+        self.addCleanup(ecs.delete_service, cluster=api.CLUSTER, service=api.SERVICE, force=True)
+        with unittest.mock.patch.object(api, "START_SECONDS", 3.0):
+            self.assertIn("not ready", api.ensure_api(self.place, cloud_started=True) or "")
 
 
 class SocketPath(unittest.TestCase):

@@ -15,18 +15,18 @@ from typing import Any
 from support import Cloud, PatchTest, eventually, free_port, patched, unique
 
 MIB = 1 << 20
-# Answers `/check` once the file says so, and everything else after as many seconds as the path names.
+# Answers `/check` once the file says so, and everything else, after some seconds where the path names them.
 SERVER = """exec python3 -c '
 import os, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 ready = time.monotonic() + float(os.environ.get("READY_AFTER", "0"))
 class Answer(BaseHTTPRequestHandler):
     def do_GET(self):
-        text, status = os.environ.get("SAYS", "").encode(), 200
+        text, status = os.environ.get("SAYS", "").encode(), int(os.environ.get("STATUS", "200"))
         if self.path == "/check":
             status = 200 if time.monotonic() >= ready else 503
         else:
-            time.sleep(float(self.path.strip("/") or 0))
+            time.sleep(float(self.path.rpartition("/wait/")[2]) if "/wait/" in self.path else 0)
         self.send_response(status); self.send_header("Content-Length", str(len(text))); self.end_headers()
         self.wfile.write(text)
     def log_message(self, *arguments): pass
@@ -37,8 +37,8 @@ ThreadingHTTPServer((os.environ["LAZARET_LOCAL_ADDRESS"], 8080), Answer).serve_f
 class Balancer:
     """One with a listener on port 80 and a target group."""
 
-    def __init__(self, cloud: Cloud, **attributes: str) -> None:
-        self.cloud, self.elb, self.name = cloud, cloud.client("elbv2"), f"lb-{unique()[:20]}"
+    def __init__(self, cloud: Cloud, name: str | None = None, **attributes: str) -> None:
+        self.cloud, self.elb, self.name = cloud, cloud.client("elbv2"), name or f"lb-{unique()[:20]}"
         (made,) = self.elb.create_load_balancer(Name=self.name, Subnets=["subnet-1", "subnet-2"])["LoadBalancers"]
         self.arn = made["LoadBalancerArn"]
         if attributes:
@@ -58,6 +58,10 @@ class Balancer:
         self.group = group["TargetGroupArn"]
         forward = [{"Type": "forward", "TargetGroupArn": self.group}]
         self.elb.create_listener(LoadBalancerArn=self.arn, Protocol="HTTP", Port=80, DefaultActions=forward)
+
+    def delete(self) -> None:
+        self.elb.delete_load_balancer(LoadBalancerArn=self.arn)
+        self.elb.delete_target_group(TargetGroupArn=self.group)
 
     def register(self, *places: tuple[str, int]) -> None:
         targets = [{"Id": address, "Port": port} for address, port in places]
@@ -93,14 +97,14 @@ class Balancer:
     def await_states(self, *states: str) -> None:
         eventually(f"targets are {states}, not {self.states()}", lambda: self.states() == sorted(states))
 
-    def service(self, **environment: str) -> str:
+    def service(self, name: str | None = None, **environment: str) -> str:
         family = self.cloud.task_definition(
             SERVER,
             portMappings=[{"containerPort": 8080}],
             environment=[{"name": name, "value": value} for name, value in environment.items()],
             stopTimeout=2,
         )
-        name = unique()
+        name = name or unique()
         self.cloud.client("ecs").create_service(
             cluster="lazaret",
             serviceName=name,
@@ -219,7 +223,7 @@ class StoppedTasksFinish(PatchTest, unittest.TestCase):
         service = balancer.service(SAYS="done")
         eventually("it answers", lambda: balancer.get()[0] == 200)
         answers: list[tuple[int, bytes]] = []
-        asking = threading.Thread(target=lambda: answers.append(balancer.get("/1.5")))
+        asking = threading.Thread(target=lambda: answers.append(balancer.get("/wait/1.5")))
         asking.start()
         time.sleep(0.3)  # until it is in the task's hands
         ecs = cloud.client("ecs")

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// What a run of `lazaret` ended with.
@@ -26,13 +27,25 @@ impl Run {
 /// # Errors
 /// If it can't be started; its own failures are in [`Run::code`].
 pub async fn lazaret(arguments: &[&str]) -> anyhow::Result<Run> {
-    let output = Command::new("lazaret")
+    lazaret_told(arguments, "").await
+}
+
+/// As [`lazaret`], with something to read from its standard input.
+///
+/// # Errors
+/// As [`lazaret`]'s.
+pub async fn lazaret_told(arguments: &[&str], input: &str) -> anyhow::Result<Run> {
+    let mut child = Command::new("lazaret")
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
+        .spawn()
         .context("`lazaret` is not on the PATH: `. .local/env`")?;
+    // it may have ended without reading it
+    let _ = child.stdin.take().context("a standard input")?.write_all(input.as_bytes()).await;
+    let output = child.wait_with_output().await?;
     Ok(Run {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout)?,

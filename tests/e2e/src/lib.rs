@@ -2,7 +2,7 @@
 //!
 //! * [`corpus`]: objects, and the verdict that each must get, written down before any job runs.
 //! * [`cloud`]: buckets and objects of the local cloud.
-//! * [`cli`]: `lazaret`, run as a person runs it.
+//! * [`cli`]: `lazaret`, run as a person runs it. [`api`]: the verdict API, called as clients do.
 //! * [`check`]: holds a report against what was written down; [`leftovers`]: what a job left behind.
 //! * [`rules`]: rules of the owner's own.
 //! * [`workers`]: the processes of tasks, to be killed; [`wait`]: awaits a condition.
@@ -11,6 +11,7 @@
 //! It needs a running local cloud (`make local-up`) and its variables (`.local/env`). It tests wiring and behaviour; what only
 //! a template can show (IAM, KMS, quotas) is tested in `cdk/`.
 
+pub mod api;
 pub mod check;
 pub mod cli;
 pub mod cloud;

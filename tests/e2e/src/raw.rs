@@ -24,15 +24,29 @@ pub async fn invoke(function: &str, input: &serde_json::Value) -> anyhow::Result
     Ok(answer)
 }
 
+/// Calls an operation of a service that speaks JSON, by its target: `AmazonEC2ContainerServiceV20141113.ListTasks`.
+///
+/// # Errors
+/// If it failed.
+pub async fn call(service: &str, target: &str, input: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+    let fields = format!("X-Amz-Target: {target}\r\nContent-Type: application/x-amz-json-1.1\r\n");
+    let answer = exchange_with("POST /", service, &fields, input.to_string().as_bytes()).await?;
+    serde_json::from_slice(&answer).context("the answer is JSON")
+}
+
 async fn exchange(line: &str, body: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let service = if line.contains("/functions/") { "lambda" } else { "s3" };
+    exchange_with(line, service, "", body).await
+}
+
+async fn exchange_with(line: &str, service: &str, fields: &str, body: &[u8]) -> anyhow::Result<Vec<u8>> {
     let endpoint = std::env::var("AWS_ENDPOINT_URL").context("AWS_ENDPOINT_URL")?;
     let place = endpoint.trim_start_matches("http://").trim_end_matches('/');
     let region = std::env::var("AWS_REGION").unwrap_or_default();
     let date = "20260101";
     // the local cloud reads the service and region from the credential and checks no signature
-    let service = if line.contains("/functions/") { "lambda" } else { "s3" };
     let head = format!(
-        "{line} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\nContent-Length: {}\r\n\
+        "{line} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\
          Authorization: AWS4-HMAC-SHA256 Credential=test/{date}/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\
          X-Amz-Date: {date}T000000Z\r\n\r\n",
         body.len()
