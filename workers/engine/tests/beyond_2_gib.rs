@@ -50,7 +50,8 @@ async fn start(scan_seconds: u64) -> TestEngine {
 
 #[tokio::test]
 async fn a_sparse_object_of_5_gib_is_looked_through_within_its_time_and_never_clean() {
-    let test = start(6).await;
+    // how long a window takes is known once the first is done: that one must end in time on a busy machine, too
+    let test = start(20).await;
     let file = sparse();
     file.set_len(5 * GIB).expect("sparse");
     let (verdict, elapsed) = scan(&test, file).await;
@@ -59,7 +60,7 @@ async fn a_sparse_object_of_5_gib_is_looked_through_within_its_time_and_never_cl
         panic!("{verdict:?}")
     };
     assert!(detail.starts_with("5368709120 bytes and no container"), "{detail}");
-    assert!(elapsed < Duration::from_secs(6), "{elapsed:?}: killed, not ended");
+    assert!(elapsed < Duration::from_secs(20), "{elapsed:?}: killed, not ended");
 }
 
 #[tokio::test]
