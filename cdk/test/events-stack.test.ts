@@ -336,7 +336,10 @@ describe('the alarms over events', () => {
     const actions = Object.values(resources(told, 'AWS::CloudWatch::Alarm')).map(
       ({ Properties }) => Properties.AlarmActions,
     );
-    assert.equal(actions.filter((action) => JSON.stringify(action) === JSON.stringify([operators])).length, alarms.length);
+    assert.equal(
+      actions.filter((action) => JSON.stringify(action) === JSON.stringify([operators])).length,
+      alarms.length,
+    );
   });
 });
 
