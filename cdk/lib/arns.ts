@@ -13,6 +13,7 @@ import {
   promoteStateMachineName,
   quarantineBucketName,
   resultsBucketName,
+  SCHEDULE_GROUP,
   STATE_MACHINE,
   taskRoleName,
 } from './names';
@@ -20,6 +21,7 @@ import { within } from './patterns';
 
 /** The ARNs of one deployment, by the names of ARCHITECTURE.md: no stack needs another's exports. */
 export class Arns {
+  readonly account: string;
   readonly resultsBucketName: string;
   readonly quarantineBucketName: string;
   readonly resultsBucket: string;
@@ -33,6 +35,9 @@ export class Arns {
   readonly cluster: string;
   readonly tasks: string;
   readonly stateMachine: string;
+  /** Of the retro job. */
+  readonly jobExecutions: string;
+  readonly scheduleGroup: string;
   readonly promoteStateMachine: string;
   readonly promoteExecutions: string;
   readonly eventsTopic: string;
@@ -64,6 +69,7 @@ export class Arns {
     const arn = (service: string, resource: string): string =>
       `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`;
     const bucket = (name: string): string => `arn:${Aws.PARTITION}:s3:::${name}`;
+    this.account = account;
     this.resultsBucketName = resultsBucketName(account, region);
     this.quarantineBucketName = quarantineBucketName(account, region);
     this.resultsBucket = bucket(this.resultsBucketName);
@@ -75,6 +81,8 @@ export class Arns {
     this.cluster = arn('ecs', `cluster/${CLUSTER}`);
     this.tasks = arn('ecs', `task/${CLUSTER}/*`);
     this.stateMachine = arn('states', `stateMachine:${STATE_MACHINE}`);
+    this.jobExecutions = arn('states', `execution:${STATE_MACHINE}:*`);
+    this.scheduleGroup = arn('scheduler', `schedule-group/${SCHEDULE_GROUP}`);
     this.promoteStateMachine = arn('states', `stateMachine:${promoteStateMachineName(settings.promoteType)}`);
     this.promoteExecutions = arn('states', `execution:${promoteStateMachineName(settings.promoteType)}:*`);
     this.eventsTopic = arn('sns', EVENTS_TOPIC);

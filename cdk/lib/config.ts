@@ -1,6 +1,7 @@
 import type { Node } from 'constructs';
 import { type ApiDefaults, type ApiSettings, AWS_API, checkApi, readApi } from './config-api';
 import { LOCAL_API, LOCAL_SETTINGS, localPaths } from './config-local';
+import type { RetroScheduleProps } from './constructs/retro-schedule';
 import { within } from './patterns';
 import { FUNCTIONS_DIR } from './repository';
 
@@ -143,6 +144,8 @@ export interface Settings {
    * sends every event. @default 300
    */
   readonly activationSettleSeconds: number;
+  /** Schedules of this deployment; people make more with `lazaret schedule create`. @default - none */
+  readonly schedules: readonly RetroScheduleProps[];
   /**
    * Nobody deletes what is in quarantine for so many days, short of a role that may bypass governance. Choose before the first deployment
    * whether it is 0: CloudFormation can't switch Object Lock on or off for a bucket that is there. @default 0 - no Object Lock
@@ -209,6 +212,7 @@ export const AWS_SETTINGS: Defaults = {
   promoteConcurrency: 200,
   stagingLimitSeconds: 3600,
   activationSettleSeconds: 300,
+  schedules: [],
   quarantineLockDays: 0,
   quarantineExpiryDays: 0,
   network: { subnetIds: [], assignPublicIp: true },
@@ -291,6 +295,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     promoteConcurrency: context.numberOrZero('promoteConcurrency', defaults.promoteConcurrency),
     stagingLimitSeconds: context.number('stagingLimitSeconds', defaults.stagingLimitSeconds),
     activationSettleSeconds: context.number('activationSettleSeconds', defaults.activationSettleSeconds),
+    schedules: context.objects<RetroScheduleProps>('schedules', defaults.schedules),
     quarantineLockDays: context.numberOrZero('quarantineLockDays', defaults.quarantineLockDays),
     quarantineExpiryDays: context.numberOrZero('quarantineExpiryDays', defaults.quarantineExpiryDays),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
@@ -399,5 +404,21 @@ export class ContextReader {
     }
     const parts = Array.isArray(value) ? value.map(String) : String(value).split(',');
     return parts.map((part) => part.trim()).filter((part) => part !== '');
+  }
+  /** A list of objects, from `cdk.json` or as JSON. */
+  objects<T>(name: string, fallback: readonly T[]): readonly T[] {
+    const value: unknown = this.node.tryGetContext(name);
+    if (value === undefined || value === null) {
+      return fallback;
+    }
+    try {
+      const list: unknown = typeof value === 'string' ? JSON.parse(value) : value;
+      if (Array.isArray(list)) {
+        return list as T[];
+      }
+    } catch {
+      // said below
+    }
+    throw new Error(`${name} is no list: give JSON such as [{"scheduleName":"nightly",…}]`);
   }
 }

@@ -3,6 +3,7 @@ import type { Settings } from './config';
 import { ApiStack } from './stacks/api-stack';
 import { EventsStack } from './stacks/events-stack';
 import { JobsStack } from './stacks/jobs-stack';
+import { SchedulesStack } from './stacks/schedules-stack';
 import { StorageStack } from './stacks/storage-stack';
 
 /** Where file assets of a local deployment go; `local/up` makes it. It stands in for `cdk bootstrap`. */
@@ -14,6 +15,7 @@ export interface Lazaret {
   readonly events: EventsStack;
   /** Where the owner has it. */
   readonly api?: ApiStack;
+  readonly schedules: SchedulesStack;
 }
 
 /** The whole app: state apart from what may be destroyed at any time. */
@@ -54,6 +56,13 @@ export function defineLazaret(app: App, settings: Settings, env: Required<Enviro
       })
     : undefined;
   api?.addStackDependency(jobs);
+  const schedules = new SchedulesStack(app, 'LazaretSchedules', {
+    ...common(),
+    description: 'Lazaret: jobs in time',
+    settings,
+  });
+  // a run starts a job
+  schedules.addStackDependency(jobs);
   Tags.of(app).add('application', 'lazaret');
-  return { storage, jobs, events, ...(api === undefined ? {} : { api }) };
+  return { storage, jobs, events, schedules, ...(api === undefined ? {} : { api }) };
 }

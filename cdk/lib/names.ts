@@ -24,6 +24,10 @@ export const EVENTS_DEAD_LETTER_QUEUE = 'lazaret-events-dead';
 /** Results for people: whoever subscribes. */
 export const NOTIFICATIONS_TOPIC = 'lazaret-notifications';
 
+/** Of EventBridge Scheduler: schedules that `lazaret` makes, and those of `RetroSchedule`. */
+export const SCHEDULE_GROUP = 'lazaret';
+export const SCHEDULE_DEAD_LETTER_QUEUE = 'lazaret-schedules-dead';
+
 /** Of the events that we put on the default bus. */
 export const EVENT_BUS = 'default';
 export const EVENT_SOURCE = 'lazaret';
@@ -45,6 +49,7 @@ export const FUNCTIONS = [
   'promote',
   'protect_tagged',
   'watch_staging',
+  'start_scheduled',
 ] as const;
 export type FunctionHandler = (typeof FUNCTIONS)[number];
 
@@ -63,6 +68,11 @@ export function functionName(handler: FunctionHandler): string {
  */
 export function taskRoleName(family: string, region: string): string {
   return `${family}-${region}`;
+}
+
+/** Of the role that EventBridge Scheduler calls with; whoever makes a schedule passes it. */
+export function schedulerRoleName(region: string): string {
+  return `lazaret-scheduler-${region}`;
 }
 
 export function resultsBucketName(account: string, region: string): string {

@@ -91,7 +91,10 @@ describe('a crawler', () => {
     const crawl = state('Crawl bucket', {
       job: { jobId: 'job-1', window: { from: '2006-03-14T00:00:00Z', to: '2026-11-01T00:00:00Z' } },
       queueUrl: 'https://queue',
-      states: { input: { index: 0, bucket: 'invoices', prefix: '' }, context: { Task: { Token: 'secret' } } },
+      states: {
+        input: { index: 0, bucket: 'invoices', prefix: '', selection: '' },
+        context: { Task: { Token: 'secret' } },
+      },
     });
     const call = (await crawl.field('Arguments')) as {
       Overrides: { ContainerOverrides: { Environment: { Name: string; Value: unknown }[] }[] };
@@ -103,6 +106,7 @@ describe('a crawler', () => {
       LAZARET_SCOPE_INDEX: '0',
       LAZARET_BUCKET: 'invoices',
       LAZARET_PREFIX: '',
+      LAZARET_SELECTION: '',
       LAZARET_FROM: '2006-03-14T00:00:00Z',
       LAZARET_TO: '2026-11-01T00:00:00Z',
       LAZARET_QUEUE_URL: 'https://queue',

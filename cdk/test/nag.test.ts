@@ -19,6 +19,7 @@ describe('cdk-nag’s AwsSolutions and CloudFormation’s own rules', () => {
         apiUploadBuckets: 'clean',
         apiWaf: 'managed',
         ...(profile === 'aws' ? { apiCertificateArn: CERTIFICATE } : {}),
+        schedules: [{ scheduleName: 'nightly', buckets: ['invoices'], every: 'daily' }],
       };
       nag(deployment(profile, most, 'validated'));
     });

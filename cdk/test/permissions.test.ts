@@ -11,7 +11,8 @@ const SETTINGS = { kmsKeyArns: KEY, promoteBuckets: 'production' };
 
 const jobs = new Statements('jobs', SETTINGS);
 const events = new Statements('events', SETTINGS);
-const everywhere = [...jobs.all, ...events.all];
+const schedules = new Statements('schedules', SETTINGS);
+const everywhere = [...jobs.all, ...events.all, ...schedules.all];
 
 describe('no role', () => {
   it('has a wildcard among its actions', () => {
@@ -49,9 +50,9 @@ describe('no role', () => {
   });
 
   it('has a managed policy, which is wider than anybody reads', () => {
-    const { jobs, events } = templates(deployment('aws'));
+    const { jobs, events, schedules } = templates(deployment('aws'));
     // but the one of CDK's own custom resource, which empties the VPC's default security group
-    const ours = [jobs, events]
+    const ours = [jobs, events, schedules]
       .flatMap((template) => Object.entries(resources(template, 'AWS::IAM::Role')))
       .filter(([id]) => !id.startsWith('CustomVpcRestrict'));
     for (const [id, { Properties }] of ours) {
@@ -61,8 +62,9 @@ describe('no role', () => {
 });
 
 describe('the crawler', () => {
-  it('reads no object', () => {
-    assert.ok(!jobs.may('CrawlerWorkerTaskRole').has('s3:GetObject'));
+  it('reads no object but what a schedule wrote for it', () => {
+    assert.deepEqual(jobs.on('CrawlerWorkerTaskRole', 's3:GetObject'), [`${RESULTS}/work/*/selection/*`]);
+    assert.ok(!jobs.may('CrawlerWorkerTaskRole').has('s3:GetObjectVersion'));
   });
 
   it('lists the buckets that the owner named and no other', () => {

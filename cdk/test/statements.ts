@@ -22,7 +22,7 @@ export class Statements {
   readonly all: readonly Statement[];
 
   constructor(
-    readonly stack: 'jobs' | 'events' | 'api',
+    readonly stack: 'jobs' | 'events' | 'api' | 'schedules',
     context: Record<string, unknown>,
   ) {
     const template = templates(deployment('aws', context))[stack];

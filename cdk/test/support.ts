@@ -67,16 +67,18 @@ export interface Templates {
   readonly storage: Template;
   readonly jobs: Template;
   readonly events: Template;
+  readonly schedules: Template;
   /** Where it is deployed. */
   readonly api?: Template;
 }
 
-export function templates({ storage, jobs, events, api }: Lazaret): Templates {
+export function templates({ storage, jobs, events, schedules, api }: Lazaret): Templates {
   return {
     storage: Template.fromStack(storage),
     jobs: Template.fromStack(jobs),
     events: Template.fromStack(events),
     ...(api === undefined ? {} : { api: Template.fromStack(api) }),
+    schedules: Template.fromStack(schedules),
   };
 }
 

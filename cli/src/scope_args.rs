@@ -41,6 +41,7 @@ impl ScopeArgs {
             window: WindowInput { from: moment(&self.from)?, to: moment(&self.to)? },
             source: Source::OnDemand,
             target_minutes: self.target_minutes,
+            selected: false,
         })
     }
 

@@ -10,7 +10,7 @@ export interface CrawlerTaskProps {
   readonly arns: Arns;
 }
 
-/** Lists one bucket, packs and enqueues what is in the window. Reads no object. */
+/** Lists one bucket, packs and enqueues what is in the window. Reads no object of theirs. */
 export class CrawlerTask extends Construct {
   readonly task: WorkerTask;
 
@@ -37,6 +37,11 @@ export class CrawlerTask extends Construct {
 function crawlerPermissions(arns: Arns): Permission[] {
   return [
     { why: 'Lists the buckets that the owner named.', actions: ['s3:ListBucket'], resources: arns.scanBuckets },
+    {
+      why: 'Reads which objects the run of any schedule takes.',
+      actions: ['s3:GetObject'],
+      resources: [arns.results('work/*/selection/*')],
+    },
     {
       why: 'Writes what it counted, and the rows of archived objects, for any job.',
       actions: ['s3:PutObject'],

@@ -3,6 +3,7 @@
 //! * [`FakeStore`]: S3 with versioned and unversioned buckets.
 //! * [`FakeBuckets`]: the settings of its buckets.
 //! * [`FakeQueue`], [`FakeQueues`]: SQS on tokio's clock, so that `tokio::time::pause` drives visibility time-outs.
+//! * [`FakeUploads`], [`FakeScheduler`]: uploads in parts, and EventBridge Scheduler.
 //! * [`FakeTopic`], [`FakeTopics`], [`FakeBus`]: SNS and EventBridge, which keep what they are told.
 //! * [`FakeCallback`], [`FakeFleet`], [`FakeExecutions`]: Step Functions and ECS.
 //! * [`FakeUserPools`], [`FakeUserPool`]: Cognito.
@@ -20,9 +21,11 @@ mod failing_store;
 mod fleet;
 mod queue;
 mod queues;
+mod scheduler;
 mod store;
 mod store_port;
 mod topics;
+mod uploads;
 mod users;
 
 use std::collections::BTreeMap;
@@ -38,8 +41,10 @@ pub use failing_store::FailingStore;
 pub use fleet::FakeFleet;
 pub use queue::FakeQueue;
 pub use queues::FakeQueues;
+pub use scheduler::FakeScheduler;
 pub use store::{FakeObject, FakeStore};
 pub use topics::FakeTopics;
+pub use uploads::FakeUploads;
 pub use users::{FakeUserPool, FakeUserPools};
 
 use crate::ServiceError;

@@ -2,6 +2,8 @@
 //!
 //! * [`objects`]: S3, pinned to exact versions ([`ObjectStore`]).
 //! * [`buckets`]: buckets' own settings ([`Buckets`]).
+//! * [`uploads`]: what is being uploaded in parts ([`Uploads`]).
+//! * [`scheduler`]: EventBridge Scheduler ([`Scheduler`]).
 //! * [`queue`]: one SQS queue ([`Queue`]).
 //! * [`token`]: the task token of a Step Functions callback ([`TaskCallback`]).
 //! * [`tasks`]: the ECS tasks of a job ([`TaskFleet`]).
@@ -24,11 +26,13 @@ pub mod memory;
 mod null_version;
 pub mod objects;
 pub mod queue;
+pub mod scheduler;
 pub mod sdk;
 mod tagging;
 pub mod tasks;
 pub mod token;
 pub mod topics;
+pub mod uploads;
 pub mod users;
 pub mod web;
 
@@ -39,9 +43,11 @@ pub use executions::Executions;
 pub use memory::MemoryQueue;
 pub use objects::{ObjectStore, StoreError};
 pub use queue::Queue;
+pub use scheduler::Scheduler;
 pub use tasks::TaskFleet;
 pub use token::TaskCallback;
 pub use topics::Topics;
+pub use uploads::Uploads;
 pub use users::{UserPool, UserPools};
 
 /// Any failure of a service that no caller tells apart, with what the service said.

@@ -1,7 +1,7 @@
 //! The ports over the AWS SDK.
 //!
 //! * [`Sdk`]: the clients, built once from the environment (`AWS_*`, the task's or function's role).
-//! * [`SnsTopic`], [`EventBridgeBus`], [`SnsTopics`], [`S3Store`], [`S3Buckets`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`], [`CognitoPools`]: one adapter a port.
+//! * [`SnsTopic`], [`EventBridgeBus`], [`SnsTopics`], [`S3Store`], [`S3Buckets`], [`SqsQueue`], [`SqsQueues`], [`SfnCallback`], [`SfnExecutions`], [`EcsFleet`], [`S3Uploads`], [`ScheduleGroup`], [`CognitoPools`]: one adapter a port.
 //! * `signed`: what has no SDK crate here. `fault`: how the services' errors become ours. `encoding`: keys in headers and listings.
 
 mod announce;
@@ -14,9 +14,11 @@ mod fault;
 mod fleet;
 mod parts;
 mod queue;
+mod scheduler;
 mod signed;
 mod store;
 mod topics;
+mod uploads;
 mod users;
 
 use std::time::Duration;
@@ -34,8 +36,10 @@ pub use callback::SfnCallback;
 pub use executions::SfnExecutions;
 pub use fleet::EcsFleet;
 pub use queue::{SqsQueue, SqsQueues};
+pub use scheduler::{ScheduleGroup, ScheduleTarget};
 pub use store::S3Store;
 pub use topics::SnsTopics;
+pub use uploads::S3Uploads;
 pub use users::CognitoPools;
 
 pub(crate) use fault::chain;
@@ -108,6 +112,16 @@ impl Sdk {
     /// Buckets' own settings.
     pub fn buckets(&self) -> S3Buckets {
         S3Buckets::new(self.s3.clone())
+    }
+
+    /// Uploads in parts.
+    pub fn uploads(&self) -> S3Uploads {
+        S3Uploads::new(self.s3.clone())
+    }
+
+    /// A group of schedules. The client is made here: few programs need it.
+    pub fn schedules(&self, target: ScheduleTarget) -> ScheduleGroup {
+        ScheduleGroup::new(aws_sdk_scheduler::Client::new(&self.config), target)
     }
 
     /// SNS topics.

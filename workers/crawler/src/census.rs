@@ -1,6 +1,6 @@
 //! What the listing showed, counted. Pure.
 
-use lazaret_model::{BucketScope, CrawlId, CrawlResult, ObjectRef, Progress, SizeHistogram, Window};
+use lazaret_model::{BucketScope, CrawlId, CrawlResult, Matching, ObjectRef, Progress, SizeHistogram};
 
 /// What is to be done with a listed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +15,12 @@ pub enum Fate {
 #[derive(Debug)]
 pub struct Census {
     result: CrawlResult,
-    window: Window,
+    matching: Matching,
     archived_bytes: u64,
 }
 
 impl Census {
-    pub fn new(crawl_id: CrawlId, scope: BucketScope, window: Window) -> Self {
+    pub fn new(crawl_id: CrawlId, scope: BucketScope, matching: Matching) -> Self {
         let result = CrawlResult {
             crawl_id,
             scope,
@@ -34,13 +34,13 @@ impl Census {
             largest_bytes: 0,
             sizes: SizeHistogram::default(),
         };
-        Self { result, window, archived_bytes: 0 }
+        Self { result, matching, archived_bytes: 0 }
     }
 
     pub fn count(&mut self, object: &ObjectRef) -> Fate {
         let counts = &mut self.result;
         counts.listed += 1;
-        if !self.window.contains(object.last_modified) {
+        if !self.matching.matches(object) {
             counts.outside_window += 1;
             return Fate::OutsideWindow;
         }

@@ -29,6 +29,8 @@ pub struct Config {
     pub scope: BucketScope,
     /// `LAZARET_FROM`, `LAZARET_TO`
     pub window: Window,
+    /// `LAZARET_SELECTION`: where in the results bucket it stands what is matched in place of the window; not set in most jobs.
+    pub selection: Option<String>,
     /// `LAZARET_RESULTS_BUCKET`
     pub results_bucket: String,
     /// `LAZARET_HEARTBEAT_SECONDS`: between two beats.
@@ -76,6 +78,7 @@ impl Config {
                 prefix: variables("LAZARET_PREFIX").unwrap_or_default(),
             },
             window,
+            selection: variables("LAZARET_SELECTION").filter(|key| !key.is_empty()),
             results_bucket: read.text("LAZARET_RESULTS_BUCKET")?,
             heartbeat: read.seconds("LAZARET_HEARTBEAT_SECONDS")?,
             progress: read.seconds("LAZARET_PROGRESS_SECONDS")?,
@@ -141,6 +144,10 @@ mod tests {
         let config = with("LAZARET_PREFIX", None).expect("a config");
         assert_eq!((config.scope_index, config.scope.to_string()), (3, "bucket/".into()));
         assert_eq!(config.limits.objects.get(), 1000);
+        assert_eq!(config.selection, None);
+        let selected = with("LAZARET_SELECTION", Some("work/job-1/selection/3.json")).expect("a config");
+        assert_eq!(selected.selection.as_deref(), Some("work/job-1/selection/3.json"));
+        assert_eq!(with("LAZARET_SELECTION", Some("")).expect("a config").selection, None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From listed objects to parcels: what is to be sent, and what is to be written. Pure; [`crate::run()`] and
 //! [`crate::measure()`] differ only in what they do with a parcel.
 
-use lazaret_model::{BucketScope, CrawlId, CrawlResult, JobId, ObjectRef, PacketId, Progress, Window};
+use lazaret_model::{BucketScope, CrawlId, CrawlResult, JobId, Matching, ObjectRef, PacketId, Progress};
 
 use crate::census::{Census, Fate};
 use crate::pack::{Packer, PacketLimits};
@@ -28,9 +28,15 @@ pub struct Crawl {
 }
 
 impl Crawl {
-    pub fn new(job_id: JobId, crawl_id: CrawlId, scope: BucketScope, window: Window, limits: PacketLimits) -> Self {
+    pub fn new(
+        job_id: JobId,
+        crawl_id: CrawlId,
+        scope: BucketScope,
+        matching: impl Into<Matching>,
+        limits: PacketLimits,
+    ) -> Self {
         let packer = Packer::new(job_id, crawl_id.clone(), &scope.name, limits);
-        Self { census: Census::new(crawl_id.clone(), scope, window), crawl_id, packer, archived: Vec::new() }
+        Self { census: Census::new(crawl_id.clone(), scope, matching.into()), crawl_id, packer, archived: Vec::new() }
     }
 
     /// Takes an object in, in the order of the listing; hands out a parcel when one is full.

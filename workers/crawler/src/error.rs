@@ -12,6 +12,9 @@ pub enum CrawlError {
     /// The results bucket.
     #[error("writing {what}: {source}")]
     Record { what: &'static str, source: StoreError },
+    /// What the schedule wrote for this crawl.
+    #[error("reading which objects this run of the schedule takes: {0}")]
+    Selection(#[source] StoreError),
     /// The job's queue.
     #[error("enqueuing: {0}")]
     Enqueue(#[source] ServiceError),
@@ -29,7 +32,9 @@ impl CrawlError {
         match self {
             Self::List(StoreError::NoSuchBucket(_)) => Failure::BucketNotFound,
             Self::List(StoreError::AccessDenied(_)) => Failure::AccessDenied,
-            Self::List(error) | Self::Record { source: error, .. } if error.retryable() => Failure::Transient,
+            Self::List(error) | Self::Record { source: error, .. } | Self::Selection(error) if error.retryable() => {
+                Failure::Transient
+            }
             Self::Enqueue(error) if error.retryable => Failure::Transient,
             Self::Refused { .. } => Failure::Transient,
             _ => Failure::Permanent,
@@ -59,6 +64,9 @@ mod tests {
             // the results bucket is ours: that it is missing says nothing of the job's input
             (CrawlError::Record { what: "a part", source: StoreError::NoSuchBucket("r".into()) }, Failure::Permanent),
             (CrawlError::Record { what: "a part", source: StoreError::AccessDenied("no".into()) }, Failure::Permanent),
+            (CrawlError::Selection(transient()), Failure::Transient),
+            // a crawl without it would leave objects out in silence
+            (CrawlError::Selection(StoreError::NotFound), Failure::Permanent),
             (CrawlError::Enqueue(throttled("SendMessageBatch")), Failure::Transient),
             (CrawlError::Enqueue(not_found("SendMessageBatch")), Failure::Permanent),
             (CrawlError::Refused { packets: 1, attempts: 9 }, Failure::Transient),

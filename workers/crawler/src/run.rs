@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lazaret_aws::token::Taken;
-use lazaret_aws::{ObjectStore, Queue, ServiceError, TaskCallback};
-use lazaret_model::{CrawlId, CrawlResult, Failure, Progress, layout};
+use lazaret_aws::{ObjectStore, Queue, ServiceError, StoreError, TaskCallback};
+use lazaret_model::{CrawlId, CrawlResult, Failure, Matching, Progress, Selection, layout};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -185,8 +185,9 @@ async fn deliver_all(
     deps: &Deps,
     tell: &watch::Sender<Progress>,
 ) -> Result<CrawlResult, Interrupted> {
-    let Config { job_id, scope, window, limits, .. } = delivery.config;
-    let mut crawl = Crawl::new(job_id.clone(), crawl_id, scope.clone(), *window, *limits);
+    let Config { job_id, scope, limits, .. } = delivery.config;
+    let matching = matching(delivery.config, delivery.store).await?;
+    let mut crawl = Crawl::new(job_id.clone(), crawl_id, scope.clone(), matching, *limits);
     let mut pages = list(Arc::clone(&deps.store), scope.clone());
     while let Some(page) = pages.next().await? {
         for object in page {
@@ -201,6 +202,16 @@ async fn deliver_all(
         delivery.deliver(parcel).await?;
     }
     Ok(result)
+}
+
+/// The job's window, or what the schedule wrote for this scope.
+async fn matching(config: &Config, store: &dyn ObjectStore) -> Result<Matching, CrawlError> {
+    let Some(key) = &config.selection else { return Ok(config.window.into()) };
+    let stored = store.get(&config.results_bucket, key).await.map_err(CrawlError::Selection)?;
+    let stored = stored.ok_or(CrawlError::Selection(StoreError::NotFound))?;
+    let selection: Selection = serde_json::from_slice(&stored.bytes)
+        .map_err(|error| CrawlError::Selection(StoreError::Permanent(error.to_string())))?;
+    Ok(selection.into())
 }
 
 /// Where parcels go.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use lazaret_aws::{ObjectStore, StoreError};
-use lazaret_model::{Failure, Job, JobId};
+use lazaret_model::{Failure, Job, JobId, layout};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -55,6 +55,8 @@ pub struct Scope {
     pub index: u32,
     pub bucket: String,
     pub prefix: String,
+    /// Where it stands what the crawler matches in place of the window; nothing in most jobs.
+    pub selection: String,
 }
 
 impl CheckInput {
@@ -113,6 +115,7 @@ fn output(job: Job) -> Output {
         index,
         bucket: scope.name.clone(),
         prefix: scope.prefix.clone(),
+        selection: if job.selected { layout::selection_key(&job.job_id, index) } else { String::new() },
     };
     Output {
         queue_name: job.job_id.queue_name(),

@@ -25,6 +25,7 @@ pub enum Config {
     Promote { results_bucket: String, quarantine_bucket: String },
     WatchStaging { results_bucket: String, limit_seconds: u64 },
     ProtectTagged { results_bucket: String, topic: TopicArn, state_machine_arn: String, settle_seconds: u64 },
+    StartScheduled { results_bucket: String, state_machine_arn: String },
 }
 
 /// How `check_drain` looks and launches.
@@ -99,10 +100,14 @@ impl Config {
                     "write seconds, such as 300",
                 )?,
             }),
+            "start_scheduled" => Ok(Self::StartScheduled {
+                results_bucket: results_bucket()?,
+                state_machine_arn: text("LAZARET_STATE_MACHINE_ARN")?,
+            }),
             _ => Err(ConfigError::Bad {
                 name: "_HANDLER",
                 value: handler,
-                wanted: "write check_input, size_fleet, check_drain, report, tear_down, promote, watch_staging or protect_tagged",
+                wanted: "write check_input, size_fleet, check_drain, report, tear_down, promote, watch_staging, protect_tagged or start_scheduled",
             }),
         }
     }
@@ -163,6 +168,7 @@ mod tests {
             "promote",
             "watch_staging",
             "protect_tagged",
+            "start_scheduled",
         ] {
             read(handler, "").expect("all are set");
         }
@@ -173,6 +179,7 @@ mod tests {
             ("promote", "LAZARET_QUARANTINE_BUCKET"),
             ("watch_staging", "LAZARET_STAGING_LIMIT_SECONDS"),
             ("protect_tagged", "LAZARET_EVENTS_TOPIC_ARN"),
+            ("start_scheduled", "LAZARET_STATE_MACHINE_ARN"),
         ] {
             assert_eq!(read(handler, name), Err(ConfigError::Missing(name)));
         }

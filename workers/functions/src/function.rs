@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaret_aws::queue::Queues;
-use lazaret_aws::{Buckets, Executions, ObjectStore, TaskFleet};
+use lazaret_aws::{Buckets, Executions, ObjectStore, TaskFleet, Uploads};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use crate::promote::Promote;
 use crate::protect_tagged::ProtectTagged;
 use crate::report::Report;
 use crate::size_fleet::SizeFleet;
+use crate::start_scheduled::StartScheduled;
 use crate::tear_down::TearDown;
 use crate::watch_staging::WatchStaging;
 
@@ -30,6 +31,7 @@ pub type StateMachines = dyn Fn(&str) -> Arc<dyn Executions> + Send;
 pub struct Services {
     pub store: Arc<dyn ObjectStore>,
     pub buckets: Arc<dyn Buckets>,
+    pub uploads: Arc<dyn Uploads>,
     pub state_machines: Box<StateMachines>,
     pub queues: Arc<dyn Queues>,
     pub clusters: Box<Clusters>,
@@ -45,11 +47,12 @@ pub enum Function {
     Promote(Promote),
     WatchStaging(WatchStaging),
     ProtectTagged(ProtectTagged),
+    StartScheduled(StartScheduled),
 }
 
 impl Function {
     pub fn new(config: Config, services: Services) -> Self {
-        let Services { store, buckets, state_machines, queues, clusters } = services;
+        let Services { store, buckets, uploads, state_machines, queues, clusters } = services;
         match config {
             Config::CheckInput => Self::CheckInput(CheckInput { store }),
             Config::SizeFleet { results_bucket, fleet } => {
@@ -67,6 +70,10 @@ impl Function {
             }
             Config::WatchStaging { results_bucket, limit_seconds } => {
                 Self::WatchStaging(WatchStaging { store, results_bucket, limit_seconds })
+            }
+            Config::StartScheduled { results_bucket, state_machine_arn } => {
+                let executions = state_machines(&state_machine_arn);
+                Self::StartScheduled(StartScheduled { store, uploads, executions, results_bucket })
             }
             Config::ProtectTagged { results_bucket, topic, state_machine_arn, settle_seconds } => {
                 let executions = state_machines(&state_machine_arn);
@@ -89,6 +96,7 @@ impl Function {
             Self::Promote(function) => answer(function.handle(read(event)?).await?),
             Self::WatchStaging(function) => answer(function.handle(now).await?),
             Self::ProtectTagged(function) => answer(function.handle(read(event)?, now).await?),
+            Self::StartScheduled(function) => answer(function.handle(read(event)?, now).await?),
         }
     }
 }

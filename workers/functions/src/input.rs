@@ -18,7 +18,7 @@ const QUOTED_CHARACTERS: usize = 80;
 /// Names the field that is wrong and what to write there.
 pub fn parse(input: &Value) -> Result<JobInput, String> {
     let object = object(input, "the input", EXAMPLE)?;
-    known_fields(object, "the input", &["buckets", "window", "source", "targetMinutes"])?;
+    known_fields(object, "the input", &["buckets", "window", "source", "targetMinutes", "selected"])?;
     Ok(JobInput {
         buckets: buckets(object)?,
         window: window(object)?,
@@ -27,6 +27,7 @@ pub fn parse(input: &Value) -> Result<JobInput, String> {
             None => Source::OnDemand,
         },
         target_minutes: target_minutes(object)?,
+        selected: selected(object)?,
     })
 }
 
@@ -66,6 +67,11 @@ fn target_minutes(object: &Map<String, Value>) -> Result<u32, String> {
     let Some(value) = present(object, "targetMinutes") else { return Ok(TARGET_MINUTES) };
     let minutes = value.as_u64().and_then(|minutes| u32::try_from(minutes).ok());
     minutes.ok_or_else(|| wrong("targetMinutes", value, &format!("a whole number from 1 to {TARGET_MINUTES_MAX}")))
+}
+
+fn selected(object: &Map<String, Value>) -> Result<bool, String> {
+    let Some(value) = present(object, "selected") else { return Ok(false) };
+    value.as_bool().ok_or_else(|| wrong("selected", value, "nothing: a schedule writes it for its own jobs"))
 }
 
 /// A field that is there and not null.
@@ -118,6 +124,7 @@ mod tests {
             "window": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00+01:00"},
             "source": "schedule/nightly",
             "targetMinutes": 15,
+            "selected": true,
         });
         let minimal = json!({"buckets": [{"name": "bucket"}]});
         for input in [full, minimal, json!({})] {

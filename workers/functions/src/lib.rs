@@ -14,6 +14,10 @@
 //! * [`watch_staging`]: what has been waiting there too long?
 //! * [`protect_tagged`]: protects buckets whose tag asks for it.
 //!
+//! Of schedules:
+//!
+//! * [`start_scheduled`]: starts a run when it is due, and learns how it ended.
+//!
 //! Each is a struct of what it needs with a `handle`, so that a test drives it over in-memory fakes. [`function`] chooses
 //! one by its name, [`config`] reads the environment, [`error`] has the names that Step Functions sees, [`work`] reads the
 //! job's plan and the objects that lie in `work/`.
@@ -29,6 +33,7 @@ pub mod promote;
 pub mod protect_tagged;
 pub mod report;
 pub mod size_fleet;
+pub mod start_scheduled;
 pub mod tear_down;
 pub mod watch_staging;
 pub mod work;

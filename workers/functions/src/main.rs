@@ -22,6 +22,7 @@ async fn main() -> anyhow::Result<()> {
     let services = Services {
         store: Arc::new(sdk.store()),
         buckets: Arc::new(sdk.buckets()),
+        uploads: Arc::new(sdk.uploads()),
         state_machines: {
             let sdk = sdk.clone();
             Box::new(move |arn| Arc::new(sdk.executions(arn)))

@@ -226,6 +226,14 @@ pub struct JobInput {
     pub source: Source,
     #[serde(default = "target_minutes")]
     pub target_minutes: u32,
+    /// What each crawler matches stands in `work/<job>/selection/`, and not in `window` alone: written by a schedule, for its job only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub selected: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn on_demand() -> Source {
@@ -245,6 +253,9 @@ pub struct Job {
     pub window: Window,
     pub source: Source,
     pub target_minutes: u32,
+    /// As in [`JobInput::selected`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub selected: bool,
     /// When the execution started.
     pub started_at: Timestamp,
 }
@@ -287,6 +298,7 @@ impl JobInput {
             window,
             source: self.source,
             target_minutes: self.target_minutes,
+            selected: self.selected,
             started_at,
         })
     }
@@ -312,6 +324,7 @@ mod tests {
             window: WindowInput::default(),
             source: Source::OnDemand,
             target_minutes: 60,
+            selected: false,
         }
     }
 

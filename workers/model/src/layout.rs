@@ -12,6 +12,9 @@
 //! jobs/<job>/report.html               the same for a person
 //! api/jobs/<reference>.json            a scan that the API answers later, and what came of it
 //! verdicts/<name>.json                 a verdict that an execution of promote-object acts on; gone after a week
+//! schedules/<name>/state.json          how far a schedule's complete runs have come, and the run that is under way
+//! schedules/<name>/clock               an object that is written to learn S3's time
+//! work/<job>/selection/<scope>.json    which objects a run of a schedule matches
 //! work/<job>/plan.json                 which crawls count
 //! work/<job>/crawls/<crawl>.json       what a crawl counted
 //! work/<job>/progress/<worker>.json    counters for whoever watches
@@ -103,4 +106,22 @@ pub fn progress_prefix(job: &JobId) -> String {
 /// `worker` is `crawl-<crawl id>` or `agent-<any id>`.
 pub fn progress_key(job: &JobId, worker: &str) -> String {
     format!("work/{job}/progress/{worker}.json")
+}
+
+/// What the crawler of that scope matches in a run of a schedule.
+pub fn selection_key(job: &JobId, scope_index: u32) -> String {
+    format!("work/{job}/selection/{scope_index}.json")
+}
+
+/// Everything of a schedule; `name` is a schedule's.
+pub fn schedule_prefix(name: &str) -> String {
+    format!("schedules/{name}/")
+}
+
+pub fn schedule_state_key(name: &str) -> String {
+    format!("schedules/{name}/state.json")
+}
+
+pub fn schedule_clock_key(name: &str) -> String {
+    format!("schedules/{name}/clock")
 }

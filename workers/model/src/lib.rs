@@ -3,6 +3,7 @@
 //! The major components are:
 //!
 //! * [`job`]: what a person or a schedule asks for ([`JobInput`]) and what a job then is ([`Job`]).
+//! * [`selection`]: which objects a job of a schedule matches.
 //! * [`object`], [`packet`]: the exact version of an object, and the message that carries many of them.
 //! * [`crawl`]: what a crawl counted; [`plan`]: which crawls of a job count, and so which packets exist.
 //! * [`verdict`], [`policy`], [`action`], [`tags`], [`quarantine`]: what was found, what is done about it, and how it is written down.
@@ -36,6 +37,7 @@ pub mod progress;
 pub mod promotion;
 pub mod quarantine;
 pub mod result;
+pub mod selection;
 pub mod summary;
 pub mod tags;
 pub mod verdict;
@@ -56,5 +58,6 @@ pub use policy::{Policies, Policy};
 pub use progress::Progress;
 pub use quarantine::QuarantineRecord;
 pub use result::{Evidence, ResultRow};
+pub use selection::{Matching, Selection, Upload};
 pub use summary::{Completeness, Summary, Totals};
 pub use verdict::{Finding, Verdict};

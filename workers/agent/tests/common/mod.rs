@@ -193,6 +193,7 @@ impl World {
                 window,
                 source: Source::OnDemand,
                 target_minutes: 60,
+                selected: false,
                 started_at: window.to,
             },
             crawls: vec![CrawlResult {

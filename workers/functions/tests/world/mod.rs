@@ -138,6 +138,7 @@ pub fn job() -> Job {
         window: Window { from: moment("2006-03-14T00:00:00Z"), to: moment("2026-11-01T00:00:00Z") },
         source: Source::OnDemand,
         target_minutes: 60,
+        selected: false,
         started_at: moment("2026-11-01T00:00:00Z"),
     }
 }
