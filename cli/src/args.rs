@@ -14,6 +14,9 @@ use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect
 use crate::commands::{definitions_list, definitions_show, definitions_update, definitions_use};
 use crate::commands::{events_redrive, events_show};
 use crate::commands::{quarantine_delete, quarantine_list, quarantine_restore, quarantine_show};
+use crate::commands::{
+    schedule_create, schedule_delete, schedule_enable, schedule_list, schedule_run_now, schedule_show,
+};
 use crate::commands::{user_create, user_disable, user_enable, user_list, user_reset};
 
 /// Scan S3 buckets and files for malware: start, watch and read Lazaret's jobs
@@ -64,6 +67,9 @@ pub enum Command {
     /// Make, list, disable and enable the users of the verdict API, and reset their passwords
     #[command(subcommand)]
     User(UserCommand),
+    /// Have jobs started in time
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     Report(ReportArgs),
     Plan(PlanArgs),
     Scan(ScanArgs),
@@ -98,6 +104,19 @@ pub enum QuarantineCommand {
 pub enum EventsCommand {
     Show(events_show::ShowArgs),
     Redrive(events_redrive::RedriveArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    Create(schedule_create::CreateArgs),
+    List(schedule_list::ListArgs),
+    Show(schedule_show::ShowArgs),
+    /// Let a schedule start its runs again
+    Enable(schedule_enable::NameArgs),
+    /// Have a schedule start no more runs; one that is under way goes on
+    Disable(schedule_enable::NameArgs),
+    Delete(schedule_delete::DeleteArgs),
+    RunNow(schedule_run_now::RunNowArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use lazaret_aws::queue::Queues;
-use lazaret_aws::{Buckets, Executions, ObjectStore, TaskFleet, Topics, UserPools};
+use lazaret_aws::{Buckets, Executions, ObjectStore, Scheduler, TaskFleet, Topics, Uploads, UserPools};
 use lazaret_model::JobId;
 use lazaret_protection::Site;
 
@@ -14,6 +14,8 @@ pub struct Cloud {
     pub executions: Arc<dyn Executions>,
     pub store: Arc<dyn ObjectStore>,
     pub buckets: Arc<dyn Buckets>,
+    pub uploads: Arc<dyn Uploads>,
+    pub scheduler: Arc<dyn Scheduler>,
     pub topics: Arc<dyn Topics>,
     pub queues: Arc<dyn Queues>,
     pub tasks: Arc<dyn TaskFleet>,

@@ -48,6 +48,8 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
         executions: Arc::new(sdk.executions(&deployment.state_machine_arn)),
         store: Arc::new(sdk.store()),
         buckets: Arc::new(sdk.buckets()),
+        uploads: Arc::new(sdk.uploads()),
+        scheduler: Arc::new(sdk.schedules(deployment.schedule_target())),
         topics: Arc::new(sdk.topics()),
         queues: Arc::new(sdk.queues()),
         tasks: Arc::new(sdk.task_fleet(CLUSTER)),

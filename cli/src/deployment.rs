@@ -1,5 +1,6 @@
 //! Which deployment a command speaks to: the flags, the environment, or the one of the caller's account by its name.
 
+use lazaret_aws::sdk::ScheduleTarget;
 use lazaret_protection::TopicArn;
 
 /// The name of the state machine in every deployment.
@@ -12,6 +13,9 @@ pub const EVENTS_DEAD_LETTER_QUEUE: &str = "lazaret-events-dead";
 pub const USER_POOL: &str = "lazaret";
 /// The cluster of its tasks.
 pub const CLUSTER: &str = "lazaret";
+
+/// The group of EventBridge Scheduler that schedules are in.
+pub const SCHEDULE_GROUP: &str = "lazaret";
 
 /// The names that everything else follows from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +68,20 @@ impl Deployment {
         })
     }
 
+    /// What schedules call, and as whom: of the account and region of the state machine.
+    pub fn schedule_target(&self) -> ScheduleTarget {
+        let mut parts = self.state_machine_arn.split(':').skip(1);
+        let partition = parts.next().unwrap_or_default();
+        let mut parts = parts.skip(1);
+        let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        ScheduleTarget {
+            group: SCHEDULE_GROUP.to_owned(),
+            function_arn: format!("arn:{partition}:lambda:{region}:{account}:function:lazaret-start-scheduled"),
+            role_arn: format!("arn:{partition}:iam::{account}:role/lazaret-scheduler-{region}"),
+            dead_letter_queue_arn: format!("arn:{partition}:sqs:{region}:{account}:lazaret-schedules-dead"),
+        }
+    }
+
     /// For commands that need no deployment, or nothing of it but the results bucket.
     pub fn of_bucket(results_bucket: String) -> Self {
         let nothing = String::new;
@@ -84,6 +102,10 @@ mod tests {
         assert_eq!(deployment.results_bucket, "lazaret-results-123456789012-eu-central-1");
         assert_eq!(deployment.quarantine_bucket, "lazaret-quarantine-123456789012-eu-central-1");
         assert_eq!(deployment.events_topic_arn, "arn:aws:sns:eu-central-1:123456789012:lazaret-events");
+        let target = deployment.schedule_target();
+        assert_eq!(target.function_arn, "arn:aws:lambda:eu-central-1:123456789012:function:lazaret-start-scheduled");
+        assert_eq!(target.role_arn, "arn:aws:iam::123456789012:role/lazaret-scheduler-eu-central-1");
+        assert_eq!(target.dead_letter_queue_arn, "arn:aws:sqs:eu-central-1:123456789012:lazaret-schedules-dead");
         let mine = |text: &str| Some(text.to_owned());
         let named = Named { results_bucket: mine("r"), quarantine_bucket: mine("q"), events_topic_arn: mine("t") };
         let Deployment { results_bucket, quarantine_bucket, events_topic_arn, .. } = of(named);

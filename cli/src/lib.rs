@@ -8,6 +8,7 @@
 //! * [`watch`]: a job's progress as a bar or as lines.
 //! * [`record`], [`summary_text`]: how a job stands or ended; [`report_rows`], [`partial`], [`report_text`]: its rows.
 //! * [`protection_text`]: how a bucket is protected; [`quarantine`]: what was found, and where it stands.
+//! * [`schedule`]: jobs in time, and how far they have come.
 //! * [`user_pool`]: where the verdict API's users are, and how a password comes in.
 //! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
 //! * [`scan`]: files and buckets through an engine on this machine.
@@ -37,6 +38,7 @@ pub mod record;
 pub mod report_rows;
 pub mod report_text;
 pub mod scan;
+pub mod schedule;
 pub mod scope_args;
 pub mod summary_text;
 #[cfg(test)]
@@ -48,7 +50,8 @@ pub mod watch;
 use std::future::Future;
 
 use crate::args::{
-    BucketCommand, Command, DefinitionsCommand, EventsCommand, JobCommand, QuarantineCommand, UserCommand,
+    BucketCommand, Command, DefinitionsCommand, EventsCommand, JobCommand, QuarantineCommand, ScheduleCommand,
+    UserCommand,
 };
 use crate::cloud::Cloud;
 use crate::commands::{bucket_list, bucket_protect, bucket_show, bucket_unprotect};
@@ -56,6 +59,9 @@ use crate::commands::{definitions_list, definitions_show, definitions_update, de
 use crate::commands::{events_redrive, events_show};
 use crate::commands::{job_list, job_show, job_start, job_stop, job_wait, plan, report, scan as scan_command};
 use crate::commands::{quarantine_delete, quarantine_list, quarantine_restore, quarantine_show};
+use crate::commands::{
+    schedule_create, schedule_delete, schedule_enable, schedule_list, schedule_run_now, schedule_show,
+};
 use crate::commands::{user_create, user_disable, user_enable, user_list, user_reset};
 use crate::console::Console;
 use crate::outcome::Outcome;
@@ -91,6 +97,13 @@ pub async fn run(
         Command::Definitions(DefinitionsCommand::List(args)) => definitions_list::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Show(args)) => definitions_show::run(cloud, args, console).await,
         Command::Definitions(DefinitionsCommand::Use(args)) => definitions_use::run(cloud, args, console).await,
+        Command::Schedule(ScheduleCommand::Create(args)) => schedule_create::run(cloud, args, console).await,
+        Command::Schedule(ScheduleCommand::List(args)) => schedule_list::run(cloud, args, console).await,
+        Command::Schedule(ScheduleCommand::Show(args)) => schedule_show::run(cloud, args, console).await,
+        Command::Schedule(ScheduleCommand::Enable(args)) => schedule_enable::enable(cloud, args, console).await,
+        Command::Schedule(ScheduleCommand::Disable(args)) => schedule_enable::disable(cloud, args, console).await,
+        Command::Schedule(ScheduleCommand::Delete(args)) => schedule_delete::run(cloud, args, console).await,
+        Command::Schedule(ScheduleCommand::RunNow(args)) => schedule_run_now::run(cloud, args, console).await,
         Command::User(UserCommand::Create(args)) => user_create::run(cloud, args, standard_input()?, console).await,
         Command::User(UserCommand::List(args)) => user_list::run(cloud, args, console).await,
         Command::User(UserCommand::Disable(args)) => user_disable::run(cloud, args, console).await,

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use lazaret_agent::{Content, EngineGone, Scanned, Scanner};
 use lazaret_aws::Executions;
 use lazaret_aws::fake::{
-    FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics, FakeUserPool, FakeUserPools,
+    FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeScheduler, FakeStore, FakeTopics, FakeUploads,
+    FakeUserPool, FakeUserPools,
 };
 use lazaret_model::crawl::SizeHistogram;
 use lazaret_model::summary::Status;
@@ -34,6 +35,8 @@ pub struct Lab {
     pub executions: FakeExecutions,
     pub store: FakeStore,
     pub buckets: FakeBuckets,
+    pub uploads: FakeUploads,
+    pub scheduler: FakeScheduler,
     pub topics: FakeTopics,
     pub queues: FakeQueues,
     pub fleet: FakeFleet,
@@ -54,6 +57,8 @@ impl Lab {
             executions: FakeExecutions::new(),
             buckets: FakeBuckets::of(&store),
             store,
+            uploads: FakeUploads::new(),
+            scheduler: FakeScheduler::new(),
             topics,
             queues: FakeQueues::new(),
             fleet: FakeFleet::new(),
@@ -69,6 +74,8 @@ impl Lab {
             executions: Arc::new(self.executions.clone()),
             store: Arc::new(self.store.clone()),
             buckets: Arc::new(self.buckets.clone()),
+            uploads: Arc::new(self.uploads.clone()),
+            scheduler: Arc::new(self.scheduler.clone()),
             topics: Arc::new(self.topics.clone()),
             queues: Arc::new(self.queues.clone()),
             tasks: Arc::new(self.fleet.clone()),

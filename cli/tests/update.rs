@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeStore, FakeTopics, FakeUserPools};
+use lazaret_aws::fake::{
+    FakeBuckets, FakeExecutions, FakeFleet, FakeQueues, FakeScheduler, FakeStore, FakeTopics, FakeUploads,
+    FakeUserPools,
+};
 use lazaret_cli::args::Cli;
 use lazaret_cli::cloud::Cloud;
 use lazaret_cli::console::Console;
@@ -51,6 +54,8 @@ async fn lazaret(store: &FakeStore, line: &[&str]) -> anyhow::Result<Value> {
         executions: Arc::new(FakeExecutions::new()),
         store: Arc::new(store.clone()),
         buckets: Arc::new(FakeBuckets::of(store)),
+        uploads: Arc::new(FakeUploads::new()),
+        scheduler: Arc::new(FakeScheduler::new()),
         topics: Arc::new(FakeTopics::new()),
         queues: Arc::new(FakeQueues::new()),
         tasks: Arc::new(FakeFleet::new()),

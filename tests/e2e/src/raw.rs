@@ -34,6 +34,14 @@ pub async fn call(service: &str, target: &str, input: &serde_json::Value) -> any
     serde_json::from_slice(&answer).context("the answer is JSON")
 }
 
+/// The XML that a service answers to an action of the query protocol, `Action=DescribeAlarms&…`.
+///
+/// # Errors
+/// If the answer is not 200.
+pub async fn query(service: &str, action: &str) -> anyhow::Result<String> {
+    Ok(String::from_utf8(exchange_with(&format!("GET /?{action}"), service, "", b"").await?)?)
+}
+
 async fn exchange(line: &str, body: &[u8]) -> anyhow::Result<Vec<u8>> {
     let service = if line.contains("/functions/") { "lambda" } else { "s3" };
     exchange_with(line, service, "", body).await

@@ -15,8 +15,8 @@ use lazaret_crawler::{Config, Deps, Ending, PacketLimits, measure, run};
 use lazaret_model::result::part_from_json_lines;
 use lazaret_model::verdict::SkippedReason;
 use lazaret_model::{
-    BucketScope, CrawlBrief, CrawlId, CrawlResult, JobId, ObjectRef, PacketId, Progress, Verdict, Window, WorkPacket,
-    layout,
+    BucketScope, CrawlBrief, CrawlId, CrawlResult, JobId, ObjectRef, PacketId, Progress, Selection, Upload, Verdict,
+    Window, WorkPacket, layout,
 };
 
 const FROM: &str = "2026-01-01T00:00:00Z";
@@ -100,6 +100,7 @@ fn config() -> Config {
         scope_index: 0,
         scope: BucketScope { name: "cargo".into(), prefix: "hold/".into() },
         window: Window { from: time(FROM), to: time(TO) },
+        selection: None,
         results_bucket: "results".into(),
         heartbeat: Duration::from_secs(20),
         progress: Duration::from_secs(5),
@@ -147,6 +148,34 @@ async fn the_window_includes_its_start_and_not_its_end() {
     let result = answered(stage.crawl().await);
     assert_eq!(stage.delivered(), ["hold/first", "hold/last"]);
     assert_eq!((result.listed, result.outside_window, result.matched), (4, 2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_a_schedule_takes_what_was_selected_for_it_and_without_that_nothing() {
+    let stage = Stage::new();
+    for (key, modified) in [("hold/old", FROM), ("hold/new", "2026-01-20T00:00:00Z"), ("hold/late", FROM)] {
+        stage.insert(key, modified);
+    }
+    let key = "work/job-1/selection/0.json".to_owned();
+    let crawl = || async {
+        let deps = Deps {
+            store: Arc::new(stage.store.clone()),
+            queue: Arc::new(stage.queue.clone()),
+            callback: Arc::new(stage.callback.clone()),
+        };
+        let config = Config { selection: Some(key.clone()), ..config() };
+        run(config, CrawlId::new(0, 1), deps, pending()).await.expect("an answer that arrives")
+    };
+    let Ending::Failed(error) = crawl().await else { panic!("it knows not what to take") };
+    assert!(!error.retryable() && stage.delivered().is_empty(), "{error}");
+
+    let upload = Upload { key: "hold/late".into(), upload_id: "1".into(), initiated: time(FROM) };
+    let window = Window { from: time("2026-01-15T00:00:00Z"), to: time(TO) };
+    let selection = Selection { window, left_out: vec![], taken_in: vec![upload] };
+    stage.store.insert("results", &key, serde_json::to_vec(&selection).expect("JSON"));
+    let result = answered(crawl().await);
+    assert_eq!(stage.delivered(), ["hold/late", "hold/new"]);
+    assert_eq!((result.listed, result.outside_window, result.matched), (3, 1, 2));
 }
 
 #[tokio::test(start_paused = true)]

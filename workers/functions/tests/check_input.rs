@@ -102,3 +102,22 @@ async fn a_service_that_is_busy_is_asked_again_by_the_state_machine() {
     assert_eq!(error.failure, Failure::Transient);
     function.handle(buckets(&["one"])).await.expect("no longer");
 }
+
+#[tokio::test]
+async fn the_crawlers_of_a_schedule_are_told_where_their_selection_lies() {
+    let world = World::new();
+    world.store.create_bucket("one", false);
+    let input = |selected: bool| Input {
+        input: json!({"buckets": [{"name": "one", "prefix": "a/"}, {"name": "one", "prefix": "b/"}], "selected": selected}),
+        job_id: "nightly-20261101T040000Z-1".into(),
+        started_at: "2026-11-01T06:00:00Z".parse().expect("a time"),
+    };
+    let of = |output: lazaret_functions::check_input::Output| -> Vec<String> {
+        output.scopes.into_iter().map(|scope| scope.selection).collect()
+    };
+    assert_eq!(of(world.check_input().handle(input(false)).await.expect("a job")), ["", ""]);
+    assert_eq!(
+        of(world.check_input().handle(input(true)).await.expect("a job")),
+        ["work/nightly-20261101T040000Z-1/selection/0.json", "work/nightly-20261101T040000Z-1/selection/1.json"]
+    );
+}

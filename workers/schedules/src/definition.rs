@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use lazaret_model::BucketScope;
 use lazaret_model::job::{JobInputError, TARGET_MINUTES};
-use lazaret_model::{JobId, JobInput, Source};
+use lazaret_model::{Job, JobId, JobInput, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::name::ScheduleName;
@@ -65,11 +65,11 @@ impl Definition {
         SignedDuration::from_secs(i64::from(self.settle_seconds))
     }
 
-    /// Whether jobs can be made of it.
+    /// The job of a run that took all, if jobs can be made of it.
     ///
     /// # Errors
     /// The first thing that is wrong, in words for its owner.
-    pub fn check(&self, name: &ScheduleName, now: Timestamp) -> Result<(), JobInputError> {
+    pub fn check(&self, name: &ScheduleName, now: Timestamp) -> Result<Job, JobInputError> {
         let job: JobId = name.job(now, 0);
         let input = JobInput {
             buckets: self.buckets.clone(),
@@ -78,7 +78,7 @@ impl Definition {
             target_minutes: self.target_minutes,
             selected: false,
         };
-        input.into_job(job, now).map(drop)
+        input.into_job(job, now)
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
             target_minutes: 60,
             settle_seconds: SETTLE_SECONDS,
         };
-        assert_eq!(of(&["invoices", "uploads/a/"], None).check(&name, now), Ok(()));
+        assert!(of(&["invoices", "uploads/a/"], None).check(&name, now).is_ok());
         for bad in [
             of(&[], None),
             of(&["a", "b"], None),
