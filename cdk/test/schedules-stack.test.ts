@@ -48,8 +48,8 @@ describe('a schedule', () => {
         ['sqs:SendMessage', 'Arn>'],
       ],
     );
-    const document = (role?.Properties ?? {}).AssumeRolePolicyDocument as { Statement: Record<string, Json>[] };
-    const [trust] = document.Statement;
+    const document = role?.Properties.AssumeRolePolicyDocument as { Statement: Record<string, Json>[] } | undefined;
+    const [trust] = document?.Statement ?? [];
     const condition = (trust?.Condition ?? {}) as Record<string, Record<string, Json>>;
     assert.equal(flat(condition.ArnEquals?.['aws:SourceArn']), arn('scheduler', 'schedule-group/lazaret'));
     assert.deepEqual(condition.StringEquals, { 'aws:SourceAccount': ACCOUNT });

@@ -106,8 +106,8 @@ pub async fn run(cloud: &Cloud, args: &CreateArgs, console: &mut Console) -> any
     }
     let state = if args.disabled { ", disabled" } else { "" };
     console.text(&format!("Created schedule {name}: {} ({}){state}", scheduled.expression, scheduled.timezone))?;
-    // one of that name was deleted with its marks kept, or defined by another team's stack
-    if let Some((before, _)) = cloud.schedule_world().read(&name).await?
+    // one of that name was deleted with its marks kept, or with its stack; who may not read it is not told
+    if let Ok(Some((before, _))) = cloud.schedule_world().read(&name).await
         && let Some(oldest) = before.marks.values().map(|mark| mark.to).min()
     {
         console.text(&format!(
