@@ -5,10 +5,14 @@ mod common;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use bytes::Bytes;
 use common::client::{Reply, exchange, multipart, send};
 use common::cognito::{self, FakeCognito, good_token};
 use common::{PASSWORD, USER};
@@ -258,4 +262,109 @@ async fn a_scan_in_flight_is_answered_when_the_program_is_told_to_end() {
     assert!(program.until_ended().await.success(), "{}", program.log());
     let left = std::fs::read_dir(program.directory.path().join("scratch")).expect("readable").count();
     assert_eq!(left, 0, "nothing is left on the disk");
+}
+
+/// The samples of `docs/clients` that run where the tests do, as they are called.
+fn samples() -> Vec<(&'static str, Vec<PathBuf>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder").to_owned();
+    let clients = root.join("docs/clients");
+    vec![
+        ("Python", vec![python(), clients.join("scan.py")]),
+        ("curl", vec![clients.join("scan.sh")]),
+        ("Node", vec!["node".into(), clients.join("scan.mjs")]),
+        ("Rust", vec![env!("CARGO_BIN_EXE_lazaret-scan-file-sample").into()]),
+    ]
+}
+
+/// Runs a sample on a file: what it printed, its errors, its exit code.
+fn run(sample: &[PathBuf], url: &str, password: &str, file: &Path) -> (String, String, Option<i32>) {
+    let output = Command::new(&sample[0])
+        .args(&sample[1..])
+        .arg(url)
+        .arg(file)
+        .env("LAZARET_USER", USER)
+        .env("LAZARET_PASSWORD", password)
+        .output()
+        .expect("it runs: `make setup` brings what it needs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sample_tells_what_was_found_out_and_ends_with_its_code() {
+    let program = Program::start().await;
+    let url = format!("http://{}/", program.address);
+    let infected =
+        zip(&[("a/\u{1b}[2J\u{202e}.com", &eicar()), ("plain.txt", b"plain"), ("b.com", &eicar())], deflated());
+    let secret = SimpleFileOptions::default().with_deprecated_encryption(b"secret").expect("a password");
+    let encrypted = zip(&[("secret.txt", b"who knows")], secret);
+    let file = |name: &str, bytes: &[u8]| {
+        let path = program.directory.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        path
+    };
+    let clean = file("na\u{ef}ve {1..3} [x];\"&%.txt", b"nothing but text");
+    let large = file("large", &vec![b'x'; 5_000_000]);
+    let (empty, infected, encrypted) =
+        (file("empty", b""), file("infected.zip", &infected), file("encrypted.zip", &encrypted));
+    for (name, sample) in samples() {
+        for (file, expected, code) in [
+            (&clean, "Clean", 0),
+            (&large, "Clean", 0),
+            (&empty, "Clean", 0),
+            (&infected, "Infected", 1),
+            (&encrypted, "Unscannable", 2),
+        ] {
+            let (out, err, ended) = run(&sample, &url, PASSWORD, file);
+            assert_eq!(ended, Some(code), "{name}: {out}{err}{}", program.log());
+            let first = out.lines().next().expect("a line");
+            assert_eq!(first, format!("{}: {expected}", file.display()), "{name}");
+            assert_eq!(err, "", "{name}");
+            if expected == "Infected" {
+                assert!(out.lines().count() == 3 && out.contains("b.com"), "{name}: every member: {out}");
+                assert!(!out.contains('\u{1b}') && !out.contains('\u{202e}'), "{name}: {out:?}");
+            }
+        }
+        let (out, err, ended) = run(&sample, &url, "a wrong one", &clean);
+        assert_eq!((ended, out.as_str()), (Some(2), ""), "{name}: {err}");
+        assert!(err.contains("401") && err.contains("wrong user name or password"), "{name}: {err}");
+        let (out, _, ended) = run(&sample, &url, PASSWORD, Path::new("/nonexistent"));
+        assert_eq!((ended, out.as_str()), (Some(2), ""), "{name}");
+        let (out, _, ended) = run(&sample, "http://127.0.0.1:1/", PASSWORD, &clean);
+        assert_eq!((ended, out.as_str()), (Some(2), ""), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sample_comes_again_with_the_whole_file_when_the_server_says_when() {
+    const TEXT: &str = "nothing but text";
+    let tries = Arc::new(AtomicUsize::new(0));
+    let scan = {
+        let tries = Arc::clone(&tries);
+        async move |headers: HeaderMap, body: Bytes| {
+            assert_eq!((headers["authorization"].as_bytes(), &body[..]), (&b"Bearer one"[..], TEXT.as_bytes()));
+            let (status, result) = match tries.fetch_add(1, Ordering::SeqCst) {
+                0 => (StatusCode::TOO_MANY_REQUESTS, "Error"),
+                1 => (StatusCode::SERVICE_UNAVAILABLE, "Error"),
+                _ => (StatusCode::OK, "Clean"),
+            };
+            let answer = json!({"result": result, "detectedInfections": [], "errorMessage": null});
+            (status, [("retry-after", "1")], axum::Json(answer))
+        }
+    };
+    let token = async || axum::Json(json!({"accessToken": "one"}));
+    let router = Router::new().route("/api/Token", post(token)).route("/api/Scan", post(scan));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("file");
+    std::fs::write(&file, TEXT).expect("written");
+    for (name, sample) in samples() {
+        tries.store(0, Ordering::SeqCst);
+        let begun = Instant::now();
+        let (out, err, ended) = run(&sample, &url, PASSWORD, &file);
+        assert_eq!((ended, tries.load(Ordering::SeqCst)), (Some(0), 3), "{name}: {out}{err}");
+        assert!(begun.elapsed() >= Duration::from_secs(2), "{name} waited as it was told");
+    }
 }

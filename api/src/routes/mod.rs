@@ -92,6 +92,25 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_client_authors_has_every_route_status_and_limit() {
+        let page = include_str!("../../../docs/api.md");
+        for Operation { path, method, answers, .. } in operations() {
+            assert!(page.contains(&format!("`{method} {path}")), "{method} {path}");
+            for status in answers.iter().map(|answer| answer.status) {
+                assert!(page.contains(&format!("\n| {status} |")), "{status} of {path}");
+            }
+        }
+        let config = include_str!("../config.rs");
+        let limits = config.split("impl Limits {").nth(1).and_then(|rest| rest.split("\nimpl ").next());
+        let settings: Vec<&str> =
+            limits.expect("the limits").split('"').filter(|text| text.starts_with("LAZARET_")).collect();
+        assert!(settings.len() > 10, "{settings:?}");
+        for setting in settings {
+            assert!(page.contains(&format!("`{setting}`")), "{setting}");
+        }
+    }
+
+    #[test]
     fn what_anybody_may_ask_is_listed_here() {
         let open: Vec<&str> = operations().iter().filter(|route| route.open).map(|route| route.path).collect();
         assert_eq!(open, ["/api/Token", "/api/health", "/api/openapi.json", "/api/docs"]);
