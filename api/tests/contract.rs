@@ -218,6 +218,7 @@ async fn an_object_is_scanned_where_it_lies_and_its_version_named() {
     lab.store.insert("versioned", "a/b.txt", "fine now");
     let unversioned = lab.store.insert("plain", "k", "member x worm");
     lab.store.insert_object("plain", "old", FakeObject::new("fine").class("GLACIER"));
+    lab.store.insert(RESULTS, "api/jobs/x.json", "an answer for another");
     let bearer = format!("Bearer {}", lab.token().await);
     let scan = async |body: Value| {
         lab.post("/api/Scan/Existing", &[("Authorization", &bearer)], body.to_string().as_bytes()).await
@@ -239,6 +240,7 @@ async fn an_object_is_scanned_where_it_lies_and_its_version_named() {
         json!({"container": "no-such-bucket", "objectPath": "k"}),
         json!({"container": "../plain", "objectPath": "k"}),
         json!({"container": "plain", "objectPath": ""}),
+        json!({"container": RESULTS, "objectPath": "api/jobs/x.json"}),
         json!({"container": "plain"}),
         json!([]),
     ] {

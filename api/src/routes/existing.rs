@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::answer::{Judged, ScanAnswer, ScannedObject};
 use crate::app::App;
+use crate::config::Config;
 use crate::describe::Operation;
 use crate::judge::log;
 use crate::pace::Pace;
@@ -73,7 +74,7 @@ pub async fn existing(
     let body = Pace::new(&head.headers, body, BODY_BYTES_MAX, &app.config.limits)?.whole().await?;
     let asked: Existing = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("the body is no JSON object with a container and an objectPath"))?;
-    asked.check(&app.config.buckets.scan)?;
+    asked.check(&app.config)?;
     let _place = app.judge.admission.queue()?;
     let scanned = timeout(app.config.limits.answer, scan(&app, &asked)).await;
     let (object, verdict) = scanned.unwrap_or(Err(Problem::Unavailable("the scan took too long")))?;
@@ -85,11 +86,13 @@ pub async fn existing(
 }
 
 impl Existing {
-    fn check(&self, allowed: &[String]) -> Result<(), Problem> {
+    fn check(&self, config: &Config) -> Result<(), Problem> {
         let is_name = |name: &str| {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
         };
-        if !is_name(&self.container) || !allowed.iter().any(|name| name == "*" || *name == self.container) {
+        let listed = config.buckets.scan.iter().any(|name| name == "*" || *name == self.container);
+        // what was found elsewhere, and answers for others, are no objects of a caller's, whatever the list says
+        if !is_name(&self.container) || !listed || self.container == config.results_bucket {
             return Err(Problem::bad_request("objects of that bucket may not be scanned"));
         }
         if self.object_path.is_empty() || self.object_path.len() > KEY_BYTES_MAX {

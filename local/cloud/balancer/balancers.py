@@ -60,11 +60,15 @@ class Balancers:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _run(self) -> None:
+        failing = False
         while True:
             try:
                 await self._look()
+                failing = False
             except Exception:
-                logger.exception("Load balancers could not be looked at")
+                if not failing:  # the same again twenty times a second tells nothing more
+                    logger.exception("Load balancers could not be looked at")
+                failing = True
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look(self) -> None:

@@ -1,7 +1,7 @@
 """Where MiniStack differs from AWS in what Lazaret relies on.
 
 One module a difference. Its docstring says what stock MiniStack does, what AWS does and why it matters here; its
-`apply()` replaces functions of MiniStack at run time. `tests/test_patches.py` has a test for each, which fails on stock
+`apply()` replaces functions of MiniStack at run time. `tests/` has a test for each (a `PatchTest`), which fails on stock
 MiniStack: once a new version passes it, the test says that the patch can go.
 """
 
