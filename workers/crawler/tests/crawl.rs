@@ -161,7 +161,8 @@ async fn a_run_of_a_schedule_takes_what_was_selected_for_it_and_without_that_not
         let deps = Deps {
             store: Arc::new(stage.store.clone()),
             queue: Arc::new(stage.queue.clone()),
-            callback: Arc::new(stage.callback.clone()),
+            // each attempt has its token
+            callback: Arc::new(FakeCallback::new()),
         };
         let config = Config { selection: Some(key.clone()), ..config() };
         run(config, CrawlId::new(0, 1), deps, pending()).await.expect("an answer that arrives")
