@@ -4,7 +4,7 @@ import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Settings } from '../config';
-import { tellTopic } from './alarm-actions';
+import { Alarms } from './alarms';
 import type { ApiBalancer } from './api-balancer';
 import type { WorkerTask } from './worker-task';
 
@@ -14,7 +14,7 @@ export interface ApiAlarmsProps {
   readonly task: WorkerTask;
 }
 
-const { BREACHING, NOT_BREACHING } = cloudwatch.TreatMissingData;
+const { BREACHING } = cloudwatch.TreatMissingData;
 const PERIOD = Duration.minutes(5);
 const MINUTE = Duration.minutes(1);
 /** Of answers, in five minutes: one in a hundred, and no less than so many, or one failure at night would wake somebody. */
@@ -26,16 +26,15 @@ const REFUSED_PERCENT = 5;
 
 /** What a person should look at while the API is called; each text names its section of docs/runbook.md. */
 export class ApiAlarms extends Construct {
-  private readonly alarms: cloudwatch.Alarm[] = [];
-
   constructor(scope: Construct, id: string, props: ApiAlarmsProps) {
     super(scope, id);
     const { settings } = props;
+    const alarms = new Alarms(this);
     const { balancer, targets } = props.balancer;
     const sum = { period: PERIOD, statistic: 'Sum' };
     const requests = balancer.metrics.requestCount(sum);
 
-    this.add('Errors', 'lazaret-api-errors', {
+    alarms.add('Errors', 'lazaret-api-errors', {
       says: 'Requests to the API are answered by errors of ours. See docs/runbook.md#the-api-answers-with-errors',
       metric: new cloudwatch.MathExpression({
         // of the tasks, and of the load balancer where no task answered: it does not count as requests what reached no task
@@ -49,7 +48,7 @@ export class ApiAlarms extends Construct {
       }),
       atLeast: FAILED_PERCENT,
     });
-    this.add('Down', 'lazaret-api-down', {
+    alarms.add('Down', 'lazaret-api-down', {
       says: 'No task of the API is ready: nobody gets a verdict. See docs/runbook.md#no-task-of-the-api-is-ready',
       metric: targets.metrics.healthyHostCount({ period: MINUTE, statistic: 'Maximum' }),
       below: 1,
@@ -57,13 +56,13 @@ export class ApiAlarms extends Construct {
       // a load balancer without any target says nothing
       missing: BREACHING,
     });
-    this.add('Unhealthy', 'lazaret-api-unhealthy', {
+    alarms.add('Unhealthy', 'lazaret-api-unhealthy', {
       says: 'A task of the API has not been ready for a quarter of an hour, or one after another fails. See docs/runbook.md#a-task-of-the-api-is-not-ready',
       metric: targets.metrics.unhealthyHostCount({ period: PERIOD, statistic: 'Maximum' }),
       atLeast: 1,
       periods: 3,
     });
-    this.add('Refusing', 'lazaret-api-refusing', {
+    alarms.add('Refusing', 'lazaret-api-refusing', {
       says: 'The API is full and tells callers to come again. See docs/runbook.md#the-api-is-full',
       metric: new cloudwatch.MathExpression({
         expression: '100 * FILL(refused, 0) / requests',
@@ -73,13 +72,13 @@ export class ApiAlarms extends Construct {
       atLeast: REFUSED_PERCENT,
       periods: 2,
     });
-    this.add('Slow', 'lazaret-api-slow', {
+    alarms.add('Slow', 'lazaret-api-slow', {
       says: 'One in a hundred answers of the API takes too long. See docs/runbook.md#the-api-is-slow',
       metric: targets.metrics.targetResponseTime({ period: PERIOD, statistic: 'p99' }),
       atLeast: settings.api.slowSeconds,
       periods: 3,
     });
-    tellTopic(this, this.alarms, settings.alarmTopicArn);
+    alarms.tell(settings.alarmTopicArn);
   }
 
   /** The load balancer counts all of 4xx as one: a 429 shows in the server's log alone (`api/src/routes/attend.rs`). */
@@ -95,35 +94,5 @@ export class ApiAlarms extends Construct {
       metricValue: '1',
     });
     return filter.metric(options);
-  }
-
-  private add(
-    id: string,
-    alarmName: string,
-    props: {
-      readonly says: string;
-      readonly metric: cloudwatch.IMetric;
-      readonly atLeast?: number;
-      readonly below?: number;
-      /** In a row. @default 1 */
-      readonly periods?: number;
-      /** @default NOT_BREACHING - nobody calls */
-      readonly missing?: cloudwatch.TreatMissingData;
-    },
-  ): void {
-    const alarm = new cloudwatch.Alarm(this, id, {
-      alarmName,
-      alarmDescription: props.says,
-      metric: props.metric,
-      threshold: props.atLeast ?? props.below ?? 0,
-      comparisonOperator:
-        props.atLeast === undefined
-          ? cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
-          : cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: props.periods ?? 1,
-      datapointsToAlarm: props.periods ?? 1,
-      treatMissingData: props.missing ?? NOT_BREACHING,
-    });
-    this.alarms.push(alarm);
   }
 }

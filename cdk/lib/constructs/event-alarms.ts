@@ -6,7 +6,7 @@ import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { Settings } from '../config';
-import { tellTopic } from './alarm-actions';
+import { Alarms } from './alarms';
 import { eventMetrics, math } from './event-scaling';
 
 export interface EventAlarmsProps {
@@ -18,18 +18,17 @@ export interface EventAlarmsProps {
   readonly protectTagged: lambda.Function;
 }
 
-const { BREACHING, NOT_BREACHING, IGNORE } = cloudwatch.TreatMissingData;
+const { BREACHING, IGNORE } = cloudwatch.TreatMissingData;
 const PERIOD = Duration.minutes(5);
 /** The watch over staging looks every five minutes: three looks. */
 const LOOKS = 3;
 
 /** What a person should look at while objects arrive; each text names its section of docs/runbook.md. */
 export class EventAlarms extends Construct {
-  private readonly alarms: cloudwatch.Alarm[] = [];
-
   constructor(scope: Construct, id: string, props: EventAlarmsProps) {
     super(scope, id);
     const { settings, promotion } = props;
+    const alarms = new Alarms(this);
     const { visible, age, received, emptyReceives } = eventMetrics(props.queue, props.service, PERIOD);
     const sum = { period: PERIOD, statistic: 'Sum' };
     const sent = props.queue.metricNumberOfMessagesSent(sum);
@@ -37,17 +36,17 @@ export class EventAlarms extends Construct {
       // written by watch_staging in CloudWatch's embedded format
       new cloudwatch.Metric({ namespace: 'Lazaret', metricName, statistic, period: PERIOD });
 
-    this.add('EventsDead', 'lazaret-events-dead', {
+    alarms.add('EventsDead', 'lazaret-events-dead', {
       says: 'Events were given up: objects arrived that have no verdict. See docs/runbook.md#events-are-in-the-dead-letter-queue',
       metric: props.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period: PERIOD, statistic: 'Maximum' }),
       atLeast: 1,
     });
-    this.add('EventsLate', 'lazaret-events-late', {
+    alarms.add('EventsLate', 'lazaret-events-late', {
       says: 'Objects arrive faster than they are scanned. See docs/runbook.md#events-wait',
       metric: age,
       atLeast: settings.eventLimitSeconds + 1,
     });
-    this.add('EventsUnattended', 'lazaret-events-unattended', {
+    alarms.add('EventsUnattended', 'lazaret-events-unattended', {
       says: 'Events wait, and no agent asks for them. See docs/runbook.md#no-agent-takes-events',
       // an agent that runs asks all the time; one that is counted as running and hangs does not
       metric: math(
@@ -58,7 +57,7 @@ export class EventAlarms extends Construct {
       atLeast: 1,
       periods: 3,
     });
-    this.add('PoliciesMissing', 'lazaret-policies-missing', {
+    alarms.add('PoliciesMissing', 'lazaret-policies-missing', {
       says: 'Buckets tell of objects, and no bucket’s settings are there. See docs/runbook.md#the-settings-are-gone',
       // a deployment that protects nothing yet has no settings either, and hears of no object
       metric: math(
@@ -68,14 +67,14 @@ export class EventAlarms extends Construct {
       ),
       atLeast: 1,
     });
-    this.add('StagingWait', 'lazaret-staging-wait', {
+    alarms.add('StagingWait', 'lazaret-staging-wait', {
       says: 'An object has been in a staging bucket for too long: without a verdict, with an Error, or clean and not promoted. See docs/runbook.md#objects-wait-in-staging',
       metric: watched('StagingWaitSeconds', 'Maximum'),
       atLeast: settings.stagingLimitSeconds + 1,
       // whoever is silent takes nothing back: the next alarm tells of the silence
       missing: IGNORE,
     });
-    this.add('StagingUnwatched', 'lazaret-staging-unwatched', {
+    alarms.add('StagingUnwatched', 'lazaret-staging-unwatched', {
       says: 'Nobody tells how long objects wait in staging buckets. See docs/runbook.md#nobody-watches-staging',
       // the watch says 0 where nothing waits, and where there is no staging bucket: no number at all is a watch that does not run
       metric: watched('StagingWaitSeconds', 'SampleCount'),
@@ -83,7 +82,7 @@ export class EventAlarms extends Construct {
       periods: LOOKS,
       missing: BREACHING,
     });
-    this.add('StagingNotLookedAt', 'lazaret-staging-not-looked-at', {
+    alarms.add('StagingNotLookedAt', 'lazaret-staging-not-looked-at', {
       says: 'Staging buckets hold more than the watch looks at: how long objects wait is not known of all. See docs/runbook.md#staging-holds-more-than-the-watch-looks-at',
       metric: watched('StagingNotLookedAt', 'Maximum'),
       atLeast: 1,
@@ -91,52 +90,22 @@ export class EventAlarms extends Construct {
       periods: LOOKS,
       missing: IGNORE,
     });
-    this.add('PromotionFailed', 'lazaret-promotion-failed', {
+    alarms.add('PromotionFailed', 'lazaret-promotion-failed', {
       says: 'An object was not promoted, or that it was could not be told. See docs/runbook.md#a-promotion-failed',
       metric: promotion.metricFailed(sum),
       atLeast: 1,
     });
-    this.add('PromotionTimedOut', 'lazaret-promotion-timed-out', {
+    alarms.add('PromotionTimedOut', 'lazaret-promotion-timed-out', {
       says: 'A promotion took longer than it may, and nobody was told. See docs/runbook.md#a-promotion-failed',
       metric: promotion.metricTimedOut(sum),
       atLeast: 1,
     });
-    this.add('ProtectTaggedFailed', 'lazaret-protect-tagged-failed', {
+    alarms.add('ProtectTaggedFailed', 'lazaret-protect-tagged-failed', {
       says: 'Buckets whose tag asks for protection may be without. See docs/runbook.md#tagged-buckets-stay-unprotected',
       metric: props.protectTagged.metricErrors(sum),
       atLeast: 1,
       periods: 3,
     });
-    tellTopic(this, this.alarms, settings.alarmTopicArn);
-  }
-
-  private add(
-    id: string,
-    alarmName: string,
-    props: {
-      readonly says: string;
-      readonly metric: cloudwatch.IMetric;
-      readonly atLeast?: number;
-      readonly atMost?: number;
-      /** In a row. @default 1 */
-      readonly periods?: number;
-      /** @default NOT_BREACHING - these metrics exist only while something happens */
-      readonly missing?: cloudwatch.TreatMissingData;
-    },
-  ): void {
-    const alarm = new cloudwatch.Alarm(this, id, {
-      alarmName,
-      alarmDescription: props.says,
-      metric: props.metric,
-      threshold: props.atLeast ?? props.atMost ?? 0,
-      comparisonOperator:
-        props.atLeast === undefined
-          ? cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
-          : cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: props.periods ?? 1,
-      datapointsToAlarm: props.periods ?? 1,
-      treatMissingData: props.missing ?? NOT_BREACHING,
-    });
-    this.alarms.push(alarm);
+    alarms.tell(settings.alarmTopicArn);
   }
 }
