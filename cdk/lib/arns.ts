@@ -4,6 +4,7 @@ import {
   AGENT_FAMILY,
   CLUSTER,
   CRAWLER_FAMILY,
+  DEFINITIONS_FAMILY,
   EVENT_AGENT_FAMILY,
   EVENT_BUS,
   EVENTS_QUEUE,
@@ -22,6 +23,7 @@ import { within } from './patterns';
 /** The ARNs of one deployment, by the names of ARCHITECTURE.md: no stack needs another's exports. */
 export class Arns {
   readonly account: string;
+  readonly region: string;
   readonly resultsBucketName: string;
   readonly quarantineBucketName: string;
   readonly resultsBucket: string;
@@ -49,6 +51,7 @@ export class Arns {
   /** Every revision: a job of a week must outlive a deployment, which retires the revision that it started with. */
   readonly crawlerTaskDefinitions: string;
   readonly agentTaskDefinitions: string;
+  readonly definitionsTaskDefinitions: string;
   readonly scanBuckets: readonly string[];
   readonly scanObjects: readonly string[];
   readonly stagingBuckets: readonly string[];
@@ -70,6 +73,7 @@ export class Arns {
       `arn:${Aws.PARTITION}:${service}:${region}:${account}:${resource}`;
     const bucket = (name: string): string => `arn:${Aws.PARTITION}:s3:::${name}`;
     this.account = account;
+    this.region = region;
     this.resultsBucketName = resultsBucketName(account, region);
     this.quarantineBucketName = quarantineBucketName(account, region);
     this.resultsBucket = bucket(this.resultsBucketName);
@@ -94,6 +98,7 @@ export class Arns {
     );
     this.crawlerTaskDefinitions = arn('ecs', `task-definition/${CRAWLER_FAMILY}:*`);
     this.agentTaskDefinitions = arn('ecs', `task-definition/${AGENT_FAMILY}:*`);
+    this.definitionsTaskDefinitions = arn('ecs', `task-definition/${DEFINITIONS_FAMILY}:*`);
     this.scanBuckets = settings.scanBuckets.map(bucket);
     this.scanObjects = settings.scanBuckets.map((name) => `${bucket(name)}/*`);
     this.stagingBuckets = settings.stagingBuckets.map(bucket);

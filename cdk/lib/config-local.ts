@@ -17,6 +17,8 @@ export const LOCAL_SETTINGS = {
   capacityWaitSeconds: 1,
   progressSeconds: 1,
   definitionsPollSeconds: 1,
+  // there is no mirror here: `local/up --definitions` publishes a set
+  definitionsEvery: '',
   packetObjects: 250,
   packetBytes: 64 * MIB,
   startupSeconds: 5,

@@ -108,6 +108,15 @@ export interface Settings {
    */
   readonly definitionsMaxAgeSeconds: number;
   /**
+   * When new definitions are fetched, tried and published, as EventBridge Scheduler spells it; nothing leaves that to the owner.
+   * @default 'rate(6 hours)' - ClamAV publishes a few times a day
+   */
+  readonly definitionsEvery: string;
+  /** A mirror of the owner's own, for freshclam. @default '' - ClamAV's: the task must reach the internet */
+  readonly definitionsMirror: string;
+  /** Definitions in force that are older raise an alarm. @default 172800 - two days: five before agents give up on them */
+  readonly definitionsAlarmSeconds: number;
+  /**
    * Verdicts that an agent remembers by content, definitions and settings, so that copies are scanned once. 0 remembers none.
    * @default 100000 - 20 MB of an agent's memory
    */
@@ -202,6 +211,9 @@ export const AWS_SETTINGS: Defaults = {
   rustLog: 'info',
   definitionsPollSeconds: 300,
   definitionsMaxAgeSeconds: 7 * 24 * 3600,
+  definitionsEvery: 'rate(6 hours)',
+  definitionsMirror: '',
+  definitionsAlarmSeconds: 2 * 24 * 3600,
   verdictCacheEntries: 100_000,
   engineLimits: '{}',
   jailAllowMissing: '',
@@ -285,6 +297,9 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     rustLog: context.text('rustLog', defaults.rustLog),
     definitionsPollSeconds: context.number('definitionsPollSeconds', defaults.definitionsPollSeconds),
     definitionsMaxAgeSeconds: context.numberOrZero('definitionsMaxAgeSeconds', defaults.definitionsMaxAgeSeconds),
+    definitionsEvery: context.text('definitionsEvery', defaults.definitionsEvery),
+    definitionsMirror: context.text('definitionsMirror', defaults.definitionsMirror),
+    definitionsAlarmSeconds: context.number('definitionsAlarmSeconds', defaults.definitionsAlarmSeconds),
     verdictCacheEntries: context.numberOrZero('verdictCacheEntries', defaults.verdictCacheEntries),
     engineLimits: context.text('engineLimits', defaults.engineLimits),
     jailAllowMissing: context.text('jailAllowMissing', defaults.jailAllowMissing),

@@ -1,6 +1,7 @@
 import { type App, CliCredentialsStackSynthesizer, type Environment, type StackProps, Tags } from 'aws-cdk-lib';
 import type { Settings } from './config';
 import { ApiStack } from './stacks/api-stack';
+import { DefinitionsStack } from './stacks/definitions-stack';
 import { EventsStack } from './stacks/events-stack';
 import { JobsStack } from './stacks/jobs-stack';
 import { SchedulesStack } from './stacks/schedules-stack';
@@ -16,6 +17,7 @@ export interface Lazaret {
   /** Where the owner has it. */
   readonly api?: ApiStack;
   readonly schedules: SchedulesStack;
+  readonly definitions: DefinitionsStack;
 }
 
 /** The whole app: state apart from what may be destroyed at any time. */
@@ -63,6 +65,13 @@ export function defineLazaret(app: App, settings: Settings, env: Required<Enviro
   });
   // a run starts a job
   schedules.addStackDependency(jobs);
+  const definitions = new DefinitionsStack(app, 'LazaretDefinitions', {
+    ...common(),
+    description: 'Lazaret: fresh definitions',
+    settings,
+    jobs,
+  });
+  definitions.addStackDependency(jobs);
   Tags.of(app).add('application', 'lazaret');
-  return { storage, jobs, events, schedules, ...(api === undefined ? {} : { api }) };
+  return { storage, jobs, events, schedules, definitions, ...(api === undefined ? {} : { api }) };
 }

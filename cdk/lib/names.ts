@@ -7,6 +7,7 @@ export const STATE_MACHINE = 'lazaret-retro-job';
 export const CLUSTER = 'lazaret';
 export const CRAWLER_FAMILY = 'lazaret-crawler';
 export const AGENT_FAMILY = 'lazaret-agent';
+export const DEFINITIONS_FAMILY = 'lazaret-definitions';
 export const EVENT_AGENT_FAMILY = 'lazaret-event-agent';
 export const EVENT_SERVICE = 'lazaret-events';
 /** The verdict API: its service, its task family, its load balancer and the app client of its users. */
@@ -37,6 +38,7 @@ export const PROMOTION_RESULT = 'Object Promotion Result';
 /** Container names, as the state machine's overrides spell them. */
 export const CRAWLER_CONTAINER = 'crawler';
 export const AGENT_CONTAINER = 'agent';
+export const DEFINITIONS_CONTAINER = 'definitions';
 export const API_CONTAINER = 'api';
 
 /** What Lambda's `_HANDLER` may be. */
@@ -50,6 +52,7 @@ export const FUNCTIONS = [
   'protect_tagged',
   'watch_staging',
   'start_scheduled',
+  'watch_definitions',
 ] as const;
 export type FunctionHandler = (typeof FUNCTIONS)[number];
 

@@ -12,7 +12,8 @@ const SETTINGS = { kmsKeyArns: KEY, promoteBuckets: 'production' };
 const jobs = new Statements('jobs', SETTINGS);
 const events = new Statements('events', SETTINGS);
 const schedules = new Statements('schedules', SETTINGS);
-const everywhere = [...jobs.all, ...events.all, ...schedules.all];
+const definitions = new Statements('definitions', SETTINGS);
+const everywhere = [...jobs.all, ...events.all, ...schedules.all, ...definitions.all];
 
 describe('no role', () => {
   it('has a wildcard among its actions', () => {
@@ -50,9 +51,9 @@ describe('no role', () => {
   });
 
   it('has a managed policy, which is wider than anybody reads', () => {
-    const { jobs, events, schedules } = templates(deployment('aws'));
+    const { jobs, events, schedules, definitions } = templates(deployment('aws'));
     // but the one of CDK's own custom resource, which empties the VPC's default security group
-    const ours = [jobs, events, schedules]
+    const ours = [jobs, events, schedules, definitions]
       .flatMap((template) => Object.entries(resources(template, 'AWS::IAM::Role')))
       .filter(([id]) => !id.startsWith('CustomVpcRestrict'));
     for (const [id, { Properties }] of ours) {
@@ -119,9 +120,9 @@ describe('the agent', () => {
     ]);
   });
 
-  it('fetches definitions, and nothing of the deployment can publish any', () => {
+  it('fetches definitions, and nothing of the deployment but the updater can publish any', () => {
     assert.ok(jobs.on('AgentWorkerTaskRole', 's3:GetObject').includes(`${RESULTS}/definitions/*`));
-    for (const { role, effect, actions, resources } of everywhere) {
+    for (const { role, effect, actions, resources } of everywhere.filter(({ role }) => !role.startsWith('Updater'))) {
       const writes = effect === 'Allow' && actions.some((action) => /^s3:(Put|Delete)Object$/.test(action));
       const reached = resources.some((one) => one === `${RESULTS}/*` || one.startsWith(`${RESULTS}/definitions/`));
       assert.ok(!(writes && reached), role);

@@ -22,7 +22,7 @@ export class Statements {
   readonly all: readonly Statement[];
 
   constructor(
-    readonly stack: 'jobs' | 'events' | 'api' | 'schedules',
+    readonly stack: 'jobs' | 'events' | 'api' | 'schedules' | 'definitions',
     context: Record<string, unknown>,
   ) {
     const template = templates(deployment('aws', context))[stack];

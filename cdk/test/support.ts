@@ -68,17 +68,19 @@ export interface Templates {
   readonly jobs: Template;
   readonly events: Template;
   readonly schedules: Template;
+  readonly definitions: Template;
   /** Where it is deployed. */
   readonly api?: Template;
 }
 
-export function templates({ storage, jobs, events, schedules, api }: Lazaret): Templates {
+export function templates({ storage, jobs, events, schedules, definitions, api }: Lazaret): Templates {
   return {
     storage: Template.fromStack(storage),
     jobs: Template.fromStack(jobs),
     events: Template.fromStack(events),
     ...(api === undefined ? {} : { api: Template.fromStack(api) }),
     schedules: Template.fromStack(schedules),
+    definitions: Template.fromStack(definitions),
   };
 }
 

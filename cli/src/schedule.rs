@@ -25,30 +25,38 @@ pub struct Schedule {
 pub async fn find(cloud: &Cloud, name: &str) -> anyhow::Result<Schedule> {
     let name: ScheduleName = name.parse()?;
     match read(cloud, name.as_str()).await? {
-        Some(found) => Ok(found),
+        Some(Ok(found)) => Ok(found),
+        Some(Err(error)) => Err(error),
         None => bail!("there is no schedule `{name}`: `lazaret schedule list` has them all"),
     }
 }
 
-/// All of the group, in the order of their names.
+/// All of the group that are ours, in the order of their names.
 ///
 /// # Errors
-/// If they can't be read, or one of them is not ours.
+/// If they can't be read.
 pub async fn all(cloud: &Cloud) -> anyhow::Result<Vec<Schedule>> {
     let mut found = Vec::new();
     for name in cloud.scheduler.list().await? {
-        // deleted meanwhile
-        found.extend(read(cloud, &name).await?);
+        // deleted meanwhile, or somebody else's
+        found.extend(read(cloud, &name).await?.and_then(Result::ok));
     }
     Ok(found)
 }
 
-async fn read(cloud: &Cloud, name: &str) -> anyhow::Result<Option<Schedule>> {
+/// The inner error: it is none of ours.
+async fn read(cloud: &Cloud, name: &str) -> anyhow::Result<Option<anyhow::Result<Schedule>>> {
     let Some(scheduled) = cloud.scheduler.get(name).await? else { return Ok(None) };
-    let call: Call = serde_json::from_str(&scheduled.input)
-        .with_context(|| format!("schedule `{}` does not call Lazaret as it wants to be called", escape::line(name)))?;
+    let call: Call = match serde_json::from_str(&scheduled.input) {
+        Ok(call) => call,
+        Err(error) => {
+            let name = escape::line(name).to_string();
+            let what = format!("schedule `{name}` does not call Lazaret as it wants to be called");
+            return Ok(Some(Err(error).context(what)));
+        }
+    };
     let state = cloud.schedule_world().read(&call.schedule).await?.map(|(state, _)| state).unwrap_or_default();
-    Ok(Some(Schedule { name: call.schedule, scheduled, definition: call.definition, state }))
+    Ok(Some(Ok(Schedule { name: call.schedule, scheduled, definition: call.definition, state })))
 }
 
 impl Cloud {

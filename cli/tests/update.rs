@@ -153,3 +153,41 @@ async fn freshclam_fetches_an_owners_own_set_by_http_and_from_a_file() {
     let published = lazaret(&store, fewer).await.expect("published");
     assert_eq!(published["files"], 1, "what is no longer asked for is gone");
 }
+
+/// A freshclam that finds nothing newer than what it has.
+fn content_freshclam(directory: &Path) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let program = directory.join("freshclam");
+    fs::write(&program, "#!/bin/sh\nexit 0\n").expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    program.to_string_lossy().into_owned()
+}
+
+#[tokio::test]
+async fn an_empty_folder_begins_with_the_set_in_force() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let freshclam = content_freshclam(directory.path());
+    let (store, good) = (store(), set(&eicar_rule()));
+    let first = update(&store, good.path(), &[]).await.expect("published");
+    let engine = engine();
+    let line = |work: &str| -> Vec<String> {
+        let work = directory.path().join(work).to_string_lossy().into_owned();
+        let name = fs::read_dir(good.path()).expect("files").next().expect("one").expect("a file").file_name();
+        let url = format!("file:///nowhere/{}", name.to_string_lossy());
+        let words =
+            ["definitions", "update", "--json", "--custom-only", "--engine", &engine, "--dir", &work, "--freshclam"];
+        let words = words.into_iter().chain([freshclam.as_str(), "--database-custom-url", &url]);
+        words.map(str::to_owned).collect()
+    };
+    let run = async |line: Vec<String>| lazaret(&store, &line.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    run(line("bare")).await.expect_err("freshclam brought nothing");
+    let seeded = run([line("seeded"), vec!["--seed".to_owned()]].concat()).await.expect("the same set");
+    assert_eq!((&seeded["version"], &seeded["changed"]), (&first["version"], &false.into()));
+
+    // what can't be had is said, and is no reason not to go on
+    let version = first["version"].as_str().expect("a version");
+    store.remove(RESULTS, &format!("definitions/versions/{version}/manifest.json"));
+    let error = run([line("damaged"), vec!["--seed".to_owned()]].concat()).await.expect_err("nothing to begin with");
+    assert!(!format!("{error:#}").contains("seed"), "{error:#}");
+    assert!(directory.path().join("damaged/database").is_dir());
+}

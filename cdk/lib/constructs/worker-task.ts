@@ -19,6 +19,8 @@ export interface WorkerTaskProps {
   readonly folder?: string;
   readonly settings: Settings;
   readonly size: TaskSize;
+  /** Arguments of the program. @default - none */
+  readonly command?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly permissions: readonly Permission[];
   /** Its log group, below `/lazaret/`. @default - the worker's name */
@@ -74,6 +76,7 @@ export class WorkerTask extends Construct {
     this.container = this.taskDefinition.addContainer(props.worker, {
       containerName: props.worker,
       image: this.image(props),
+      ...(props.command === undefined ? {} : { command: [...props.command] }),
       environment: { RUST_LOG: settings.rustLog, ...props.environment },
       readonlyRootFilesystem: true,
       linuxParameters: hardening,

@@ -9,7 +9,7 @@ use lazaret_agent::config::EngineSettings;
 use lazaret_agent::definitions::trial::try_out;
 use lazaret_agent::engine::EngineScanner;
 use lazaret_definitions::publish::{Tried, check_newer};
-use lazaret_definitions::{DefinitionsSet, Move, Published, publish};
+use lazaret_definitions::{DefinitionsSet, Move, Published, fetch, pointer, publish};
 use serde_json::json;
 
 use crate::cloud::Cloud;
@@ -36,6 +36,9 @@ pub struct UpdateArgs {
     pub from: Option<PathBuf>,
     #[command(flatten)]
     pub source: SourceArgs,
+    /// Begin with the set in force where the folder of --dir is empty: freshclam then fetches differences
+    #[arg(long, conflicts_with = "from")]
+    pub seed: bool,
     /// The program that tries them [default: lazaret-engine beside lazaret]
     #[arg(long, value_name = "PATH")]
     pub engine: Option<PathBuf>,
@@ -57,6 +60,9 @@ pub async fn run(cloud: &Cloud, args: &UpdateArgs, console: &mut Console) -> any
         Some(directory) => directory.clone(),
         None => {
             let freshclam = Freshclam::prepare(&args.source)?;
+            if args.seed {
+                seed(cloud, &freshclam.database(), console).await?;
+            }
             console.note(&format!("Running freshclam in {} …", freshclam.database().display()))?;
             freshclam.run(console).await?;
             freshclam.database()
@@ -79,6 +85,31 @@ pub async fn run(cloud: &Cloud, args: &UpdateArgs, console: &mut Console) -> any
         console.text(&text(&published))?;
     }
     Ok(Outcome::NothingFound)
+}
+
+/// Puts the set in force into freshclam's empty folder. One that can't be fetched is no reason to have no newer one.
+async fn seed(cloud: &Cloud, database: &Path, console: &mut Console) -> anyhow::Result<()> {
+    if std::fs::read_dir(database)?.next().is_some() {
+        return Ok(());
+    }
+    let (store, bucket) = (cloud.store.as_ref(), cloud.results_bucket.as_str());
+    let fetched = match pointer(store, bucket).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(pointer)) => {
+            // it makes the folder itself, once all is there
+            std::fs::remove_dir(database)?;
+            fetch(store, bucket, &pointer, database).await
+        }
+        Err(error) => Err(error),
+    };
+    match fetched {
+        Ok(manifest) => console.note(&format!("Beginning with {}, which is in force", manifest.version))?,
+        Err(error) => {
+            console.note(&format!("Warning: the set in force can't be had, so all is fetched anew: {error}"))?;
+            std::fs::create_dir_all(database)?;
+        }
+    }
+    Ok(())
 }
 
 /// Digests take a second: on a thread of their own, so that Ctrl-C is heard.

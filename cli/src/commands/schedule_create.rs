@@ -220,6 +220,19 @@ mod tests {
         assert!(text.contains("Schedule     nightly, enabled") && text.contains("Next from    2006-03-14"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text:?}");
 
+        // somebody else's in our group is not listed, and says why it is not shown
+        let foreign = Scheduled {
+            name: "foreign".into(),
+            input: "{}".into(),
+            ..cloud.scheduler.get("nightly").await.expect("asked").expect("there")
+        };
+        assert!(cloud.scheduler.create(&foreign).await.expect("created"));
+        schedule_list::run(&cloud, &schedule_list::ListArgs { json: true }, &mut lab.console()).await.expect("a list");
+        assert_eq!(lab.json()["schedules"].as_array().expect("schedules").len(), 2);
+        let args = schedule_show::ShowArgs { name: "foreign".into(), json: true };
+        let error = schedule_show::run(&cloud, &args, &mut lab.console()).await.expect_err("foreign").to_string();
+        assert!(error.contains("does not call Lazaret"), "{error}");
+
         let delete = schedule_delete::DeleteArgs { name: "nightly".into(), keep_marks: false, json: true };
         schedule_delete::run(&cloud, &delete, &mut lab.console()).await.expect("deleted");
         for error in [

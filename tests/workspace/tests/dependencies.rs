@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lazaret-actions",
             "lazaret-protection",
             "lazaret-schedules",
+            "lazaret-definitions",
             "lazaret-report",
         ],
     ),

@@ -26,6 +26,7 @@ pub enum Config {
     WatchStaging { results_bucket: String, limit_seconds: u64 },
     ProtectTagged { results_bucket: String, topic: TopicArn, state_machine_arn: String, settle_seconds: u64 },
     StartScheduled { results_bucket: String, state_machine_arn: String },
+    WatchDefinitions { results_bucket: String },
 }
 
 /// How `check_drain` looks and launches.
@@ -100,6 +101,7 @@ impl Config {
                     "write seconds, such as 300",
                 )?,
             }),
+            "watch_definitions" => Ok(Self::WatchDefinitions { results_bucket: results_bucket()? }),
             "start_scheduled" => Ok(Self::StartScheduled {
                 results_bucket: results_bucket()?,
                 state_machine_arn: text("LAZARET_STATE_MACHINE_ARN")?,
@@ -107,7 +109,7 @@ impl Config {
             _ => Err(ConfigError::Bad {
                 name: "_HANDLER",
                 value: handler,
-                wanted: "write check_input, size_fleet, check_drain, report, tear_down, promote, watch_staging, protect_tagged or start_scheduled",
+                wanted: "write check_input, size_fleet, check_drain, report, tear_down, promote, watch_staging, protect_tagged, start_scheduled or watch_definitions",
             }),
         }
     }
@@ -169,6 +171,7 @@ mod tests {
             "watch_staging",
             "protect_tagged",
             "start_scheduled",
+            "watch_definitions",
         ] {
             read(handler, "").expect("all are set");
         }

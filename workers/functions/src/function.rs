@@ -19,6 +19,7 @@ use crate::report::Report;
 use crate::size_fleet::SizeFleet;
 use crate::start_scheduled::StartScheduled;
 use crate::tear_down::TearDown;
+use crate::watch_definitions::WatchDefinitions;
 use crate::watch_staging::WatchStaging;
 
 /// The tasks of a cluster, by its name.
@@ -48,6 +49,7 @@ pub enum Function {
     WatchStaging(WatchStaging),
     ProtectTagged(ProtectTagged),
     StartScheduled(StartScheduled),
+    WatchDefinitions(WatchDefinitions),
 }
 
 impl Function {
@@ -70,6 +72,9 @@ impl Function {
             }
             Config::WatchStaging { results_bucket, limit_seconds } => {
                 Self::WatchStaging(WatchStaging { store, results_bucket, limit_seconds })
+            }
+            Config::WatchDefinitions { results_bucket } => {
+                Self::WatchDefinitions(WatchDefinitions { store, results_bucket })
             }
             Config::StartScheduled { results_bucket, state_machine_arn } => {
                 let executions = state_machines(&state_machine_arn);
@@ -96,6 +101,7 @@ impl Function {
             Self::Promote(function) => answer(function.handle(read(event)?).await?),
             Self::WatchStaging(function) => answer(function.handle(now).await?),
             Self::ProtectTagged(function) => answer(function.handle(read(event)?, now).await?),
+            Self::WatchDefinitions(function) => answer(function.handle(now).await?),
             Self::StartScheduled(function) => answer(function.handle(read(event)?, now).await?),
         }
     }

@@ -18,6 +18,10 @@
 //!
 //! * [`start_scheduled`]: starts a run when it is due, and learns how it ended.
 //!
+//! Of definitions:
+//!
+//! * [`watch_definitions`]: how old are the ones in force?
+//!
 //! Each is a struct of what it needs with a `handle`, so that a test drives it over in-memory fakes. [`function`] chooses
 //! one by its name, [`config`] reads the environment, [`error`] has the names that Step Functions sees, [`work`] reads the
 //! job's plan and the objects that lie in `work/`.
@@ -35,6 +39,7 @@ pub mod report;
 pub mod size_fleet;
 pub mod start_scheduled;
 pub mod tear_down;
+pub mod watch_definitions;
 pub mod watch_staging;
 pub mod work;
 
