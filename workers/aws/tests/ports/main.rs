@@ -8,6 +8,8 @@ mod copies;
 mod executions;
 mod objects;
 mod queues;
+mod schedules;
+mod uploads;
 mod users;
 mod versions;
 mod world;

@@ -13,12 +13,15 @@ use aws_sdk_s3::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use lazaret_aws::executions::Started;
-use lazaret_aws::fake::{FakeBuckets, FakeExecutions, FakeObject, FakeQueues, FakeStore, FakeTopics, FakeUserPools};
+use lazaret_aws::fake::{
+    FakeBuckets, FakeExecutions, FakeObject, FakeQueues, FakeScheduler, FakeStore, FakeTopics, FakeUploads,
+    FakeUserPools,
+};
 use lazaret_aws::queue::Queues;
-use lazaret_aws::sdk::Sdk;
-use lazaret_aws::{Buckets, Executions, ObjectStore, Topics, UserPools};
-use lazaret_model::ObjectRef;
+use lazaret_aws::sdk::{ScheduleTarget, Sdk};
+use lazaret_aws::{Buckets, Executions, ObjectStore, Scheduler, Topics, Uploads, UserPools};
 use lazaret_model::headers::ObjectHeaders;
+use lazaret_model::{ObjectRef, Upload};
 use uuid::Uuid;
 
 /// Where the SDK's half looks.
@@ -59,6 +62,12 @@ pub trait World: Send + Sync {
     /// A new state machine whose first state, `Wait for it`, takes longer than any test.
     async fn executions(&self) -> Arc<dyn Executions>;
     fn user_pools(&self) -> Arc<dyn UserPools>;
+    fn uploads(&self) -> Arc<dyn Uploads>;
+    /// Begins an upload in parts. Returns its id.
+    async fn begin_upload(&self, bucket: &str, key: &str) -> String;
+    async fn abort_upload(&self, bucket: &str, key: &str, id: &str);
+    /// A new group of schedules, with nothing in it.
+    async fn scheduler(&self) -> Arc<dyn Scheduler>;
     /// A new user pool of any name, with Cognito's own rules for passwords. Returns its id and name.
     async fn user_pool(&self) -> (String, String);
 
@@ -88,6 +97,7 @@ struct Fakes {
     queues: FakeQueues,
     buckets: FakeBuckets,
     topics: FakeTopics,
+    uploads: FakeUploads,
     user_pools: FakeUserPools,
 }
 
@@ -95,7 +105,7 @@ impl Default for Fakes {
     fn default() -> Self {
         let store = FakeStore::new();
         let (buckets, queues, topics) = (FakeBuckets::of(&store), FakeQueues::new(), FakeTopics::new());
-        Self { store, queues, buckets, topics, user_pools: FakeUserPools::new() }
+        Self { store, queues, buckets, topics, uploads: FakeUploads::new(), user_pools: FakeUserPools::new() }
     }
 }
 
@@ -193,6 +203,25 @@ impl World for Fakes {
 
     fn user_pools(&self) -> Arc<dyn UserPools> {
         Arc::new(self.user_pools.clone())
+    }
+
+    fn uploads(&self) -> Arc<dyn Uploads> {
+        Arc::new(self.uploads.clone())
+    }
+
+    async fn begin_upload(&self, bucket: &str, key: &str) -> String {
+        let upload_id = Uuid::new_v4().to_string();
+        let initiated = jiff::Timestamp::now();
+        self.uploads.begin(bucket, Upload { key: key.to_owned(), upload_id: upload_id.clone(), initiated });
+        upload_id
+    }
+
+    async fn abort_upload(&self, bucket: &str, _key: &str, id: &str) {
+        self.uploads.end(bucket, id);
+    }
+
+    async fn scheduler(&self) -> Arc<dyn Scheduler> {
+        Arc::new(FakeScheduler::new())
     }
 
     async fn user_pool(&self) -> (String, String) {
@@ -407,6 +436,32 @@ impl World for Emulator {
 
     fn user_pools(&self) -> Arc<dyn UserPools> {
         Arc::new(self.sdk.user_pools())
+    }
+
+    fn uploads(&self) -> Arc<dyn Uploads> {
+        Arc::new(self.sdk.uploads())
+    }
+
+    async fn begin_upload(&self, bucket: &str, key: &str) -> String {
+        let begun = self.s3.create_multipart_upload().bucket(bucket).key(key).send().await.expect("begun");
+        begun.upload_id().expect("an id").to_owned()
+    }
+
+    async fn abort_upload(&self, bucket: &str, key: &str, id: &str) {
+        let abort = self.s3.abort_multipart_upload().bucket(bucket).key(key).upload_id(id);
+        abort.send().await.expect("aborted");
+    }
+
+    async fn scheduler(&self) -> Arc<dyn Scheduler> {
+        let group = name("group");
+        let authorization = "authorization: AWS4-HMAC-SHA256 Credential=test/20261101/us-east-1/scheduler/aws4_request";
+        raw(&self.endpoint, "POST", &format!("/schedule-groups/{group}"), &[authorization], "{}").await;
+        Arc::new(self.sdk.schedules(ScheduleTarget {
+            group,
+            function_arn: "arn:aws:lambda:us-east-1:000000000000:function:no-such".into(),
+            role_arn: "arn:aws:iam::000000000000:role/no-such".into(),
+            dead_letter_queue_arn: "arn:aws:sqs:us-east-1:000000000000:no-such".into(),
+        }))
     }
 
     async fn user_pool(&self) -> (String, String) {
