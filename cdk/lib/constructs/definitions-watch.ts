@@ -5,7 +5,7 @@ import * as targets from 'aws-cdk-lib/aws-events-targets';
 import { Construct } from 'constructs';
 import type { Arns } from '../arns';
 import type { Settings } from '../config';
-import { tellTopic } from './alarm-actions';
+import { Alarms } from './alarms';
 import { functionsCode, RustFunction } from './rust-function';
 
 export interface DefinitionsWatchProps {
@@ -60,28 +60,21 @@ export class DefinitionsWatch extends Construct {
         statistic,
         period: LOOK,
       });
-    const alarms = [
-      new cloudwatch.Alarm(this, 'Old', {
-        alarmName: 'lazaret-definitions-old',
-        alarmDescription:
-          'The definitions in force are old: soon nothing is called Clean any more. See docs/runbook.md#definitions-are-old-or-nobody-knows',
-        metric: age('Maximum'),
-        threshold: settings.definitionsAlarmSeconds,
-        evaluationPeriods: 1,
-        // whoever is silent takes nothing back: the next alarm tells of the silence
-        treatMissingData: cloudwatch.TreatMissingData.IGNORE,
-      }),
-      new cloudwatch.Alarm(this, 'Unwatched', {
-        alarmName: 'lazaret-definitions-unwatched',
-        alarmDescription:
-          'Nobody tells how old the definitions are, or there are none. See docs/runbook.md#definitions-are-old-or-nobody-knows',
-        metric: age('SampleCount'),
-        threshold: 0,
-        comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
-        evaluationPeriods: SILENT_LOOKS,
-        treatMissingData: cloudwatch.TreatMissingData.BREACHING,
-      }),
-    ];
-    tellTopic(this, alarms, settings.alarmTopicArn);
+    const alarms = new Alarms(this);
+    alarms.add('Old', 'lazaret-definitions-old', {
+      says: 'The definitions in force are old: soon nothing is called Clean any more. See docs/runbook.md#definitions-are-old-or-nobody-knows',
+      metric: age('Maximum'),
+      atLeast: settings.definitionsAlarmSeconds,
+      // whoever is silent takes nothing back: the next alarm tells of the silence
+      missing: cloudwatch.TreatMissingData.IGNORE,
+    });
+    alarms.add('Unwatched', 'lazaret-definitions-unwatched', {
+      says: 'Nobody tells how old the definitions are, or there are none. See docs/runbook.md#definitions-are-old-or-nobody-knows',
+      metric: age('SampleCount'),
+      atMost: 0,
+      periods: SILENT_LOOKS,
+      missing: cloudwatch.TreatMissingData.BREACHING,
+    });
+    alarms.tell(settings.alarmTopicArn);
   }
 }

@@ -12,7 +12,7 @@ import type { Arns } from '../arns';
 import type { Settings } from '../config';
 import { SCHEDULE_DEAD_LETTER_QUEUE, SCHEDULE_GROUP, schedulerRoleName } from '../names';
 import { type Permission, permit } from '../permissions';
-import { tellTopic } from './alarm-actions';
+import { Alarms } from './alarms';
 import { functionsCode, RustFunction } from './rust-function';
 
 export interface ScheduleStartProps {
@@ -99,32 +99,24 @@ export class ScheduleStart extends Construct {
 
   private createAlarms(settings: Settings): void {
     const period = Duration.minutes(5);
-    const alarms = [
-      new cloudwatch.Alarm(this, 'Dead', {
-        alarmName: 'lazaret-schedules-dead',
-        alarmDescription: 'A run of a schedule was not started. See docs/runbook.md#a-schedule-did-not-start-its-run',
-        metric: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: 'Maximum' }),
-        threshold: 1,
-        evaluationPeriods: 1,
-        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    const alarms = new Alarms(this);
+    alarms.add('Dead', 'lazaret-schedules-dead', {
+      says: 'A run of a schedule was not started. See docs/runbook.md#a-schedule-did-not-start-its-run',
+      metric: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: 'Maximum' }),
+      atLeast: 1,
+    });
+    alarms.add('LeftOut', 'lazaret-schedule-leaves-buckets-out', {
+      says: 'A run of a schedule did without a bucket that is gone or may not be listed. See docs/runbook.md#a-schedule-leaves-buckets-out',
+      // written by start_scheduled in CloudWatch's embedded format
+      metric: new cloudwatch.Metric({
+        namespace: 'Lazaret',
+        metricName: 'ScheduleBucketsLeftOut',
+        statistic: 'Maximum',
+        period,
       }),
-      new cloudwatch.Alarm(this, 'LeftOut', {
-        alarmName: 'lazaret-schedule-leaves-buckets-out',
-        alarmDescription:
-          'A run of a schedule did without a bucket that is gone or may not be listed. See docs/runbook.md#a-schedule-leaves-buckets-out',
-        // written by start_scheduled in CloudWatch's embedded format
-        metric: new cloudwatch.Metric({
-          namespace: 'Lazaret',
-          metricName: 'ScheduleBucketsLeftOut',
-          statistic: 'Maximum',
-          period,
-        }),
-        threshold: 1,
-        evaluationPeriods: 1,
-        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
-      }),
-    ];
-    tellTopic(this, alarms, settings.alarmTopicArn);
+      atLeast: 1,
+    });
+    alarms.tell(settings.alarmTopicArn);
   }
 }
 
