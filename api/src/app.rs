@@ -22,6 +22,9 @@ use crate::web::Web;
 /// Logins that are asked about at a time: each is a request of ours, which anybody can cause.
 const LOGINS: usize = 32;
 
+/// Logins whose bodies are on their way: an eighth of the connections. Anybody can begin one, and must not keep the rest from a place.
+const LOGINS_ARRIVING: usize = 256;
+
 /// What comes from outside of this process.
 pub struct Ports {
     pub scanner: Arc<dyn Scanner>,
@@ -41,6 +44,7 @@ pub struct App {
     pub uploads: Arc<dyn Uploads>,
     pub users: Arc<dyn Users>,
     pub logins: Semaphore,
+    pub logins_arriving: Semaphore,
     pub throttle: Throttle,
     pub verifier: Verifier,
     pub jobs: Jobs,
@@ -61,6 +65,7 @@ impl App {
             uploads,
             users,
             logins: Semaphore::new(LOGINS),
+            logins_arriving: Semaphore::new(LOGINS_ARRIVING),
             throttle: Throttle::default(),
             verifier: Verifier {
                 issuer: config.users.issuer.clone(),

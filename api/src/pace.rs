@@ -12,6 +12,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::Limits;
 use crate::problem::Problem;
 
+/// For a body of a few hundred bytes, which one packet carries.
+const SMALL: Duration = Duration::from_secs(5);
+
 /// So much must come within each stall time: at 30 s, a modem of 1990 passes and a trickle that only wants a place does not.
 const STALL_BYTES: u64 = 4 << 10;
 
@@ -82,6 +85,7 @@ impl Pace {
     /// # Errors
     /// As [`Self::chunk`].
     pub async fn whole(mut self) -> Result<Vec<u8>, Problem> {
+        self.end_at = self.end_at.min(Instant::now() + SMALL);
         let mut all = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             all.extend_from_slice(&chunk);
@@ -111,8 +115,21 @@ mod tests {
     async fn refused(body: Body, limit_bytes: u64) -> (Problem, Duration) {
         let limits = Limits { stall: 30 * SECOND, receive: 900 * SECOND, ..limits() };
         let begun = Instant::now();
-        let pace = Pace::new(&HeaderMap::new(), body, limit_bytes, &limits).expect("a body");
-        (pace.whole().await.expect_err("refused"), begun.elapsed())
+        let mut pace = Pace::new(&HeaderMap::new(), body, limit_bytes, &limits).expect("a body");
+        loop {
+            if let Err(problem) = pace.chunk().await {
+                return (problem, begun.elapsed());
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_body_has_the_time_of_a_small_one() {
+        let limits = Limits { stall: 30 * SECOND, receive: 900 * SECOND, ..limits() };
+        let begun = Instant::now();
+        let pace = Pace::new(&HeaderMap::new(), trickle(1, SECOND), 1 << 20, &limits).expect("a body");
+        assert!(matches!(pace.whole().await, Err(Problem::BadRequest(_))));
+        assert_eq!(begun.elapsed(), SMALL);
     }
 
     #[tokio::test(start_paused = true)]

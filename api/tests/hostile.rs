@@ -173,6 +173,30 @@ async fn slow_bodies_hold_nobody_up_and_are_given_up() {
 }
 
 #[tokio::test]
+async fn logins_whose_bodies_never_come_are_bounded_and_keep_nobody_from_a_verdict() {
+    let lab = Lab::start().await;
+    let bearer = bearer(&lab).await;
+    let request = format!("{}Content-Length: 100\r\n\r\n{{", head("POST", "/api/Token", &[]));
+    let mut slow = Vec::new();
+    while lab.app.logins_arriving.available_permits() > 0 {
+        let mut stream = TcpStream::connect(lab.address).await.expect("connected");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        slow.push(stream);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(lab.post("/api/Token", &[], b"{}").await.status, 429);
+    let scanned = lab.post("/api/Scan", &[("Authorization", &bearer)], b"fine").await;
+    assert_eq!(scanned.json()["result"], "Clean");
+    let begun = std::time::Instant::now();
+    for mut stream in slow {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("an answer");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    lab.is_untouched().await;
+}
+
+#[tokio::test]
 async fn callers_that_go_away_leave_nothing_behind() {
     let lab = Lab::start().await;
     let bearer = bearer(&lab).await;

@@ -132,6 +132,9 @@ const FARGATE_GIB: Readonly<Record<number, readonly [number, number]>> = {
   4096: [8, 30],
 };
 
+/** Of S3: a larger object goes in parts. */
+const LARGEST_PUT_BYTES = 5 * 1024 ** 3;
+
 /** ALB's longest idle time-out. */
 const LONGEST_IDLE_SECONDS = 4000;
 /** ALB's longest deregistration delay. */
@@ -190,6 +193,11 @@ export function checkApi(api: ApiSettings, local: boolean, tasksIn: 'own VPC' | 
   if (api.maxBytes > api.diskBytes) {
     throw new Error(
       `apiDiskBytes is ${api.diskBytes}, below apiMaxBytes, ${api.maxBytes}: the largest file has no place`,
+    );
+  }
+  if (api.uploadBuckets.length > 0 && api.maxBytes > LARGEST_PUT_BYTES) {
+    throw new Error(
+      `apiMaxBytes is ${api.maxBytes}; with apiUploadBuckets it is ${LARGEST_PUT_BYTES} at most, the largest object that S3 takes in one PUT`,
     );
   }
   checkSize(api);

@@ -42,7 +42,6 @@ export class ApiUsers extends Construct {
     });
     this.client = this.pool.addClient('Client', {
       userPoolClientName: API,
-      // name and password, as clients send them; who has a token can't make it last
       authFlows: { userPassword: true },
       generateSecret: false,
       disableOAuth: true,
@@ -52,6 +51,8 @@ export class ApiUsers extends Construct {
       idTokenValidity: TOKEN,
       refreshTokenValidity: TOKEN,
     });
+    // name and password, as clients send them, and nothing else: CDK would let tokens be refreshed, so that one login lasts longer
+    (this.client.node.defaultChild as cognito.CfnUserPoolClient).explicitAuthFlows = ['ALLOW_USER_PASSWORD_AUTH'];
     acknowledge(this.pool, {
       'AwsSolutions-COG2':
         'Users are programs that send a name and a password: a second factor would have nobody to ask.',

@@ -69,11 +69,15 @@ async fn merge(
 }
 
 /// Whether the row's Clean would stand in place of an Infected that a scan of the last hour has said, or a later one: of two agents
-/// that are at one object with different definitions, the one with the older may be done last. Tags don't name definitions.
+/// that are at one object with different definitions, the one with the older may be done last. Tags don't name definitions. What was said
+/// before the object was stored was said of another one, whose tags were on their way when it was overwritten.
 fn found_infected(keys: &TagKeys, existing: &[Tag], row: &ResultRow) -> bool {
     let value = |key: &str| existing.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
     let at = value(&keys.date).and_then(|date| date.parse::<Timestamp>().ok());
-    let near = |at: Timestamp| (at.as_second() - row.scanned_at.as_second()).abs() <= REDELIVERED_SECONDS;
+    let near = |at: Timestamp| {
+        at.as_second() >= row.object.last_modified.as_second()
+            && (at.as_second() - row.scanned_at.as_second()).abs() <= REDELIVERED_SECONDS
+    };
     row.verdict == Verdict::Clean && value(&keys.result) == Some("Infected") && at.is_some_and(near)
 }
 
@@ -183,6 +187,19 @@ mod tests {
         store.overwrite("b", "k", "other");
         let done = replace_stale_result(&store, &TagKeys::default(), &row).await.expect("done");
         assert_eq!((done, tags(&store)), (ActionOutcome::Done, Vec::new()), "another object has none");
+    }
+
+    #[tokio::test]
+    async fn an_infected_of_before_the_object_was_stored_is_another_objects() {
+        for (stored, stays) in [("2026-11-22T09:30:00.9Z", true), ("2026-11-22T09:30:01Z", false)] {
+            let store = FakeStore::new();
+            store.create_bucket("b", false);
+            let stored = stored.parse().expect("a timestamp");
+            let object = FakeObject::new("x").modified(stored).tag("scan-result", "Infected");
+            store.insert_object("b", "k", object.tag("date-scanned", "2026-11-22T09:30:00Z"));
+            let tagged = tag(&store, &TagKeys::default(), &row(&store, Verdict::Clean)).await;
+            assert_eq!((tags(&store)[0].1 == "Infected", tagged.is_err()), (stays, stays), "{stored}");
+        }
     }
 
     #[tokio::test]

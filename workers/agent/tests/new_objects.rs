@@ -514,9 +514,9 @@ async fn step_functions_without_room_costs_no_delivery_and_keeps_no_other_bucket
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_may_pass_is_final_on_the_last_delivery_only() {
+async fn an_error_that_may_pass_is_final_after_some_deliveries_only() {
     for (reason, least) in
-        [(ErrorReason::StaleDefinitions, 240), (ErrorReason::EngineCrashed, 150), (ErrorReason::EngineTimeout, 150)]
+        [(ErrorReason::StaleDefinitions, 240), (ErrorReason::EngineCrashed, 30), (ErrorReason::EngineTimeout, 10)]
     {
         for bucket in [BUCKET, STAGING] {
             let world = EventWorld::new().await;
@@ -535,7 +535,7 @@ async fn an_error_that_may_pass_is_final_on_the_last_delivery_only() {
             *world.scanner.trouble.lock().expect("trouble") = Some(reason);
             world.put(bucket, "k", "plain");
             let (_, took) = timed(world.settle()).await;
-            assert!(took >= SECOND * least, "{reason}: {took:?}");
+            assert!(took >= SECOND * least && took < SECOND * (least + 60), "{reason}: {took:?}");
             assert_eq!((results(&world.told()), world.dead.bodies().len()), (vec![("k", "Error")], 0));
             assert_eq!(world.tag(bucket, "k").as_deref(), (bucket == BUCKET).then_some("Error"));
         }

@@ -8,6 +8,7 @@ use lazaret_actions::tag::replace_stale_result;
 use lazaret_actions::{ActError, Actor};
 use lazaret_aws::{ServiceError, StoreError};
 use lazaret_model::event::CreatedObject;
+use lazaret_model::packet::DELIVERIES;
 use lazaret_model::verdict::{ErrorReason, SkippedReason};
 use lazaret_model::{Action, ActionKind, ActionOutcome, ObjectRef, ResultRow, StorageClass, Verdict};
 use tokio::time::{Instant, sleep};
@@ -15,7 +16,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::Service;
 use super::earlier::EarlierError;
-use super::receive::InHand;
+use super::receive::{InHand, Receipt};
 use super::recent::Claim;
 use crate::act::{Act, is_pending};
 use crate::inspect::InspectError;
@@ -124,7 +125,7 @@ impl Service {
     ) -> Result<Settled, ObjectError> {
         let mut row = self.inspector.inspect_one(object, &self.life.stopping).await?;
         match &row.verdict {
-            Verdict::Error { reason, detail } if may_pass(*reason) && !in_hand.receipt.is_last() => {
+            Verdict::Error { reason, detail } if may_pass(*reason, &in_hand.receipt) => {
                 return Err(ObjectError::NoVerdict { reason: *reason, detail: detail.clone() });
             }
             Verdict::Gone { reason } => match self.earlier.decided(object).await? {
@@ -207,11 +208,14 @@ impl Service {
     /// An action, and where Step Functions has no room for a start, again for as long as a message may be held: a delivery is a poor thing
     /// to wait with, there are five.
     async fn attempt(&self, act: Act<'_>, row: &ResultRow) -> Result<ActionOutcome, ActError> {
-        let begun = Instant::now();
+        let mut refused: Option<Instant> = None;
         let mut failures = 0;
         loop {
             match act.attempt(row).await {
-                Err(ActError::StartPromotion(error)) if error.retryable && begun.elapsed() < self.patience => {
+                // from the first refusal on: until then it may have waited for its turn only
+                Err(ActError::StartPromotion(error))
+                    if error.retryable && refused.get_or_insert_with(Instant::now).elapsed() < self.patience =>
+                {
                     failures += 1;
                     warn!(%error, failures, "The promotion was not started; trying again");
                     sleep(retry::START.wait(failures)).await;
@@ -236,15 +240,17 @@ impl Service {
     }
 }
 
-/// Whether a verdict says no more than that the moment was bad. A host of the engine that dies takes all scans with it that it had in hand.
-fn may_pass(reason: ErrorReason) -> bool {
-    matches!(
-        reason,
-        ErrorReason::FetchFailed
-            | ErrorReason::StaleDefinitions
-            | ErrorReason::EngineCrashed
-            | ErrorReason::EngineTimeout
-    )
+/// Whether a verdict says no more than that the moment was bad, and a later delivery may say more. A host of the engine that dies takes all
+/// scans with it that it had in hand, and so may one that is slow for all; but a file that is to blame itself costs each delivery the
+/// engine's whole time.
+fn may_pass(reason: ErrorReason, receipt: &Receipt) -> bool {
+    let deliveries = match reason {
+        ErrorReason::FetchFailed | ErrorReason::StaleDefinitions => DELIVERIES,
+        ErrorReason::EngineCrashed => 3,
+        ErrorReason::EngineTimeout => 2,
+        _ => 1,
+    };
+    receipt.count < deliveries
 }
 
 /// Whether the fault is not the object's, nor of its bucket's owner: what S3 refuses on an object it refuses again.

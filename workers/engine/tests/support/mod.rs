@@ -76,7 +76,8 @@ fn is_filled(directory: &Path) -> bool {
 pub fn config(directory: &Path) -> EngineConfig {
     EngineConfig {
         workers: 2,
-        scan_seconds: 50,
+        // three times what the longest takes beside a build on both cores
+        scan_seconds: 150,
         ..EngineConfig::new(
             env!("CARGO_BIN_EXE_lazaret-engine"),
             directory.join("definitions"),
