@@ -149,3 +149,11 @@ bench-engine: setup ## the jail beside plain libclamav, with a set of 6.6 millio
 	cargo build --workspace --locked --example bench
 	test -d $(LOCAL)/bench-definitions || $(PYTHON) bench/engine/make-definitions $(LOCAL)/bench-definitions
 	$(PROGRAMS)/examples/bench $(LOCAL)/bench-definitions $(PROGRAMS)/lazaret-engine $(BENCH_RUNS)
+
+.PHONY: bench-api
+bench-api: setup ## the API beside clamd's INSTREAM, with the same set: see bench/README.md
+	local/install-packages bench/packages.txt
+	cargo build --workspace --locked --bins
+	cargo build --workspace --locked --example bench-api
+	test -d $(LOCAL)/bench-definitions || $(PYTHON) bench/engine/make-definitions $(LOCAL)/bench-definitions
+	$(PROGRAMS)/examples/bench-api $(LOCAL)/bench-definitions $(BENCH_RUNS)

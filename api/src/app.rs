@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::hold::Holds;
 use crate::jobs::Jobs;
 use crate::judge::Judge;
+use crate::metrics::Tally;
 use crate::standing::Standing;
 use crate::tokens::{Keys, Verifier};
 use crate::upload::Uploads;
@@ -49,6 +50,7 @@ pub struct App {
     pub verifier: Verifier,
     pub jobs: Jobs,
     pub standing: Arc<Standing>,
+    pub tally: Arc<Tally>,
     /// Scans that go on after their request was answered.
     pub background: TaskTracker,
 }
@@ -58,9 +60,10 @@ impl App {
         let Ports { scanner, store, uploads, users, policies, web } = ports;
         let limits = &config.limits;
         let standing = Arc::new(Standing::default());
+        let tally = Arc::new(Tally::default());
         let admission = Admission::new(limits.receiving, limits.queue, config.scan_workers);
         Arc::new(Self {
-            judge: Judge { scanner, policies, admission, standing: Arc::clone(&standing) },
+            judge: Judge { scanner, policies, admission, standing: Arc::clone(&standing), tally: Arc::clone(&tally) },
             holds: Holds::new(config.scratch_dir.clone(), limits.memory_bytes, limits.disk_bytes),
             uploads,
             users,
@@ -75,6 +78,7 @@ impl App {
             jobs: Jobs { store: Arc::clone(&store), results_bucket: config.results_bucket.clone() },
             store,
             standing,
+            tally,
             background: TaskTracker::new(),
             config,
         })

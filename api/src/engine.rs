@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lazaret_agent::definitions::start::BeginError;
 use lazaret_agent::definitions::{self, DefinitionsScanner, EngineLoader, Place, Upkeep};
 use lazaret_agent::rules::{self, RulesError};
@@ -51,6 +52,11 @@ impl Engine {
 
     pub fn scanner(&self) -> Arc<dyn Scanner> {
         self.layers.scanner()
+    }
+
+    /// Of the set in force, whether it still counts or not.
+    pub fn definitions_age_seconds(&self) -> Option<u64> {
+        self.in_force.in_force().and_then(|set| set.stamp.age_seconds(Timestamp::now()))
     }
 
     /// Looks for newer definitions.

@@ -18,8 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const UNIT_BYTES: u64 = 16 << 10;
 /// A file asks for its place in steps that grow with it, a quarter at a time, and at most by this.
 const STEP_BYTES: u64 = 4 << 20;
-/// Read at once on the way from memory to the disk.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Read at once on the way from memory to the disk, by as many files at a time as are sent: the file on the disk keeps a buffer of this size.
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// Why a file has no place.
 #[derive(Debug, thiserror::Error)]

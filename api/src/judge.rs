@@ -6,9 +6,11 @@ use futures::future::try_join_all;
 use lazaret_agent::policies::PolicyBook;
 use lazaret_agent::{Content, EngineGone, Scanned, Scanner};
 use lazaret_model::{Policy, Verdict};
+use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::answer::Judged;
+use crate::metrics::Tally;
 use crate::problem::Problem;
 use crate::standing::Standing;
 
@@ -18,6 +20,7 @@ pub struct Judge {
     pub policies: Arc<PolicyBook>,
     pub admission: Admission,
     pub standing: Arc<Standing>,
+    pub tally: Arc<Tally>,
 }
 
 impl Judge {
@@ -46,14 +49,24 @@ impl Judge {
     async fn one(&self, policy: &Policy, name: String, content: Content) -> Result<Judged, Problem> {
         let sha256 = content.sha256;
         let scanned = {
+            let queued = Instant::now();
             let _place = self.admission.engine().await;
-            self.scanner.scan(content).await
+            let begun = Instant::now();
+            let scanned = self.scanner.scan(content).await;
+            self.tally.scanned(begun - queued, begun.elapsed());
+            scanned
         };
         let Scanned { verdict, .. } = scanned.map_err(|EngineGone(why)| {
             self.standing.engine_is_gone(why);
             gone()
         })?;
         Ok(Judged { name, verdict: self.review(policy, &sha256, verdict).await })
+    }
+
+    /// Counts what was said of the files of one request, and writes a line of it into the log.
+    pub fn tell(&self, files: &[Judged], bytes: u64) {
+        self.tally.judged(files.iter().map(|file| &file.verdict), bytes);
+        log(files, bytes);
     }
 
     async fn review(&self, policy: &Policy, sha256: &[u8; 32], verdict: Verdict) -> Verdict {
@@ -66,7 +79,7 @@ fn gone() -> Problem {
 }
 
 /// A line for each request. Names are the caller's own, and what is in a file is nobody's business.
-pub fn log(files: &[Judged], bytes: u64) {
+fn log(files: &[Judged], bytes: u64) {
     let worst = files.iter().find(|file| file.verdict != Verdict::Clean);
     let verdict = worst.map_or(Verdict::Clean.name(), |file| file.verdict.name());
     let threat = worst.and_then(|file| file.verdict.findings().first());

@@ -10,6 +10,7 @@
 //! * [`admission`], [`judge`]: a bounded queue, the engine, and what the owner allows.
 //! * [`upload`]: a clean file is stored; [`jobs`]: answers that are fetched later.
 //! * [`engine`]: the agent's own scanner, jail and all; [`standing`]: whether there is still one.
+//! * [`metrics`]: what CloudWatch is told.
 //! * [`app`], [`config`], [`web`]: what they share.
 //!
 //! It parses no file: bytes go to the engine by descriptor. It keeps no file either, unless it was asked to store a clean one.
@@ -24,6 +25,7 @@ pub mod engine;
 pub mod hold;
 pub mod jobs;
 pub mod judge;
+pub mod metrics;
 pub mod multipart;
 pub mod pace;
 pub mod page;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use lazaret_agent::policies::PolicyBook;
 use lazaret_api::engine::Engine;
+use lazaret_api::metrics::Readings;
 use lazaret_api::upload::S3Uploads;
 use lazaret_api::users::Cognito;
 use lazaret_api::web::Web;
@@ -48,11 +49,16 @@ async fn work() -> anyhow::Result<()> {
     let ports =
         Ports { scanner: engine.scanner(), store, uploads, users: Arc::new(users), policies: policies.clone(), web };
     let app = App::new(config, ports);
+    let (tally, admission) = (Arc::clone(&app.tally), app.judge.admission.clone());
+    let read =
+        || Readings { definitions_age_seconds: engine.definitions_age_seconds(), queue_depth: admission.deepest() };
     let result = tokio::select! {
         result = run(app, listener, async move { term.recv().await.unwrap_or_default() }) => result,
         never = engine.keep() => match never {},
         never = policies.keep_fresh(refresh) => match never {},
+        never = tally.keep_writing(read) => match never {},
     };
+    tally.write(read());
     engine.shutdown().await;
     Ok(result?)
 }

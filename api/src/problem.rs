@@ -20,11 +20,24 @@ pub enum Problem {
     #[error("it has more than {limit_bytes} bytes, which is the limit")]
     TooLarge { limit_bytes: u64 },
     #[error("{why}")]
-    TooMany { why: &'static str, retry_after_seconds: u64 },
+    TooMany { cause: Cause, why: &'static str, retry_after_seconds: u64 },
     #[error("{0}")]
     Internal(&'static str),
     #[error("{0}")]
     Unavailable(&'static str),
+}
+
+/// Of what there was too much: a 429 has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Requests that wait for the engine.
+    Queue,
+    /// Bodies on their way.
+    Receiving,
+    /// Files, in memory and on the disk.
+    Room,
+    /// Logins, of which too many failed or are under way.
+    Logins,
 }
 
 /// A task that is full has room again in about the time of a scan.
@@ -38,8 +51,8 @@ impl Problem {
     }
 
     /// Of whatever there is a bounded number: places, memory, disk.
-    pub fn full(why: &'static str) -> Self {
-        Self::TooMany { why, retry_after_seconds: FULL_RETRY_SECONDS }
+    pub fn full(cause: Cause, why: &'static str) -> Self {
+        Self::TooMany { cause, why, retry_after_seconds: FULL_RETRY_SECONDS }
     }
 
     pub fn status(&self) -> StatusCode {
@@ -63,6 +76,9 @@ impl IntoResponse for Problem {
             result: ScanResult::Error,
         };
         let mut response = (self.status(), Json(answer)).into_response();
+        if let Self::TooMany { cause, .. } = self {
+            response.extensions_mut().insert(cause); // for whoever counts
+        }
         let headers = response.headers_mut();
         match self {
             Self::Unauthorized(_) => {

@@ -9,7 +9,7 @@ use crate::config::Limits;
 use crate::hold::{Growing, Held, HoldError, Holds};
 use crate::multipart::{Event, Malformed, PartHead, Parts, boundary};
 use crate::pace::Pace;
-use crate::problem::Problem;
+use crate::problem::{Cause, Problem};
 
 /// What a file is called whose sender does not say.
 const UNNAMED: &str = "file";
@@ -179,7 +179,7 @@ fn malformed(why: Malformed) -> Problem {
 /// A place that is not there now will be.
 pub fn no_place(error: HoldError) -> Problem {
     match error {
-        HoldError::Full => Problem::full("there is no room for another file; try again in a moment"),
+        HoldError::Full => Problem::full(Cause::Room, "there is no room for another file; try again in a moment"),
         HoldError::Io(error) => {
             tracing::error!(%error, "A file could not be held");
             Problem::Unavailable("there is no place for the file")

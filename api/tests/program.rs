@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,24 +14,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use bytes::Bytes;
 use common::client::{Reply, exchange, multipart, send};
-use common::cognito::{self, FakeCognito, good_token};
+use common::cognito::good_token;
+use common::program::{Program, eicar};
 use common::{PASSWORD, USER};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 use zip::unstable::write::FileOptionsExt;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-/// Definitions of a few signatures load in a moment; a busy machine takes its time.
-const START: Duration = Duration::from_secs(60);
-
-/// Put together here, so that no file and no program of this project is one.
-fn eicar() -> Vec<u8> {
-    [r"X5O!P%@AP[4\PZX54(P^)7CC)7}", "$EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"].concat().into_bytes()
-}
 
 fn zip(members: &[(&str, &[u8])], options: SimpleFileOptions) -> Vec<u8> {
     let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -46,165 +37,47 @@ fn deflated() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }
 
-/// A program of another crate of the workspace, which Cargo does not build for this one's tests.
-fn built(program: &str) -> PathBuf {
-    static BUILT: std::sync::OnceLock<()> = std::sync::OnceLock::new();
-    BUILT.get_or_init(|| {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
-            .args(["build", "--quiet", "--workspace", "--manifest-path", manifest])
-            .args(["--bin", "lazaret-engine", "--bin", "lazaret-test-definitions"])
-            .status();
-        assert!(built.expect("run").success());
-    });
-    Path::new(env!("CARGO_BIN_EXE_lazaret-api")).with_file_name(program)
-}
-
 /// The Python of `make setup`, which has what the client imports.
 fn python() -> PathBuf {
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/python");
     std::env::var_os("LAZARET_TEST_PYTHON").map_or_else(|| venv.into(), PathBuf::from)
 }
 
-/// A server in a process of its own.
-struct Program {
-    child: Child,
-    address: std::net::SocketAddr,
-    directory: TempDir,
+/// The verdict on a file of a form.
+async fn scan(program: &Program, name: &str, bytes: &[u8]) -> Value {
+    let (content_type, body) = multipart(&[(name, bytes)]);
+    let bearer = format!("Bearer {}", good_token());
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", &content_type)];
+    let reply = send(program.address, "POST", "/api/Scan", &headers, &body).await;
+    assert_eq!(reply.status, 200, "{reply:?} {}", program.log());
+    reply.json()
 }
 
-impl Program {
-    /// With a Cognito of ours, and a store in which there is nothing.
-    async fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let place = |name: &str| directory.path().join(name);
-        for name in ["scratch", "rules"] {
-            std::fs::create_dir(place(name)).expect("made");
-        }
-        // the engine is another user, who must get through to the directory in it that is his
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(directory.path(), open).expect("ours");
-        let wrote = Command::new(built("lazaret-test-definitions")).arg(place("definitions")).status();
-        assert!(wrote.expect("run").success());
-        let cognito = FakeCognito::start().await;
-        let address = free_address().await;
-        let child = Command::new(env!("CARGO_BIN_EXE_lazaret-api"))
-            .env_clear()
-            .env("AWS_ENDPOINT_URL", empty_store().await)
-            .env("AWS_REGION", "eu-west-1")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("LAZARET_API_LISTEN", address.to_string())
-            .env("LAZARET_API_USER_POOL_ID", cognito::POOL)
-            .env("LAZARET_API_CLIENT_IDS", cognito::CLIENT)
-            .env("LAZARET_API_COGNITO_URL", cognito.url())
-            .env("LAZARET_API_JWKS_URL", cognito.jwks_url())
-            .env("LAZARET_API_GRACE_SECONDS", "1")
-            .env("LAZARET_RESULTS_BUCKET", "results")
-            .env("LAZARET_ENGINE", built("lazaret-engine"))
-            .env("LAZARET_DEFINITIONS_DIR", place("definitions"))
-            .env("LAZARET_RULES_DIR", place("rules"))
-            .env("LAZARET_SCRATCH_DIR", place("scratch"))
-            .env("LAZARET_SCAN_WORKERS", "2")
-            .env("LAZARET_SCAN_SECONDS", "60")
-            .stderr(Stdio::from(std::fs::File::create(place("log")).expect("made")))
-            .spawn()
-            .expect("started");
-        let mut this = Self { child, address, directory };
-        this.until_ready().await;
-        this
-    }
-
-    async fn until_ready(&mut self) {
-        let begun = Instant::now();
-        loop {
-            if tokio::net::TcpStream::connect(self.address).await.is_ok()
-                && send(self.address, "GET", "/api/health", &[], b"").await.status == 200
-            {
-                return;
-            }
-            let ended = self.child.try_wait().expect("a child");
-            assert!(ended.is_none() && begun.elapsed() < START, "{ended:?}: {}", self.log());
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("log")).expect("a log")
-    }
-
-    async fn scan(&self, name: &str, bytes: &[u8]) -> Value {
-        let (content_type, body) = multipart(&[(name, bytes)]);
-        let bearer = format!("Bearer {}", good_token());
-        let headers = [("Authorization", bearer.as_str()), ("Content-Type", &content_type)];
-        let reply = send(self.address, "POST", "/api/Scan", &headers, &body).await;
-        assert_eq!(reply.status, 200, "{reply:?} {}", self.log());
-        reply.json()
-    }
-
-    /// The client that was published, on a file of that content: the JSON that it printed, and whether it said that it is clean.
-    fn client(&self, bytes: &[u8]) -> (Value, bool) {
-        let file = self.directory.path().join("file");
-        std::fs::write(&file, bytes).expect("written");
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/published.py");
-        let output = Command::new(python())
-            .args([script, USER, PASSWORD, &format!("http://{}", self.address)])
-            .arg(&file)
-            .output()
-            .expect("Python: `make setup` brings it");
-        let out = String::from_utf8(output.stdout).expect("text");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let (json, said) = out.rsplit_once('}').expect("JSON");
-        (serde_json::from_str(&format!("{json}}}")).expect("JSON"), said.contains("file was clean"))
-    }
-
-    fn tell_to_end(&self) {
-        let process = Pid::from_child(&self.child);
-        kill_process(process, Signal::TERM).expect("it runs");
-    }
-
-    async fn until_ended(&mut self) -> std::process::ExitStatus {
-        loop {
-            if let Some(ended) = self.child.try_wait().expect("a child") {
-                return ended;
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An address that nobody listened on a moment ago.
-async fn free_address() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("an address")
-}
-
-/// An S3 that has no object.
-async fn empty_store() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let nothing = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
-    let router = Router::new().fallback(async move || (StatusCode::NOT_FOUND, nothing));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    format!("http://{address}")
+/// The client that was published, on a file of that content: the JSON that it printed, and whether it said that it is clean.
+fn client(program: &Program, bytes: &[u8]) -> (Value, bool) {
+    let file = program.directory.path().join("file");
+    std::fs::write(&file, bytes).expect("written");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/published.py");
+    let output = Command::new(python())
+        .args([script, USER, PASSWORD, &format!("http://{}", program.address)])
+        .arg(&file)
+        .output()
+        .expect("Python: `make setup` brings it");
+    let out = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (json, said) = out.rsplit_once('}').expect("JSON");
+    (serde_json::from_str(&format!("{json}}}")).expect("JSON"), said.contains("file was clean"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_client_gets_its_verdicts_from_the_real_engine() {
     let mut program = Program::start().await;
-    let (answer, clean) = program.client(b"nothing but text");
+    let (answer, clean) = client(&program, b"nothing but text");
     assert_eq!((&answer["result"], &answer["detectedInfections"], clean), (&json!("Clean"), &json!([]), true));
     let inner = zip(&[("deep/eicar.com", &eicar())], deflated());
     let archive =
         zip(&[("DemoFiles/eicar.com", &eicar()), ("plain.txt", b"plain"), ("DemoFiles/inner.zip", &inner)], deflated());
-    let (answer, clean) = program.client(&archive);
+    let (answer, clean) = client(&program, &archive);
     assert_eq!((&answer["result"], &answer["errorMessage"], clean), (&json!("Infected"), &Value::Null, false));
     let mut files: Vec<&str> = answer["detectedInfections"]
         .as_array()
@@ -214,7 +87,7 @@ async fn the_published_client_gets_its_verdicts_from_the_real_engine() {
         .collect();
     files.sort_unstable();
     assert_eq!(files, ["DemoFiles/eicar.com", "DemoFiles/inner.zip/deep/eicar.com"]);
-    let (answer, _) = program.client(&eicar());
+    let (answer, _) = client(&program, &eicar());
     assert_eq!(answer["detectedInfections"][0]["file"], "my_file");
     program.tell_to_end();
     assert!(program.until_ended().await.success(), "{}", program.log());
@@ -228,14 +101,14 @@ async fn what_can_not_be_read_to_its_end_is_never_clean_and_the_server_lives() {
         let layer = zip(&[("zeros", &zeros)], deflated());
         zip(&[("a.zip", &layer), ("b.zip", &layer), ("c.zip", &layer)], deflated())
     };
-    assert_eq!(program.scan("bomb.zip", &bomb).await["result"], "Unscannable");
+    assert_eq!(scan(&program, "bomb.zip", &bomb).await["result"], "Unscannable");
     let secret = SimpleFileOptions::default().with_deprecated_encryption(b"secret").expect("a password");
-    let encrypted = program.scan("e.zip", &zip(&[("secret.txt", b"who knows")], secret)).await;
+    let encrypted = scan(&program, "e.zip", &zip(&[("secret.txt", b"who knows")], secret)).await;
     assert_eq!(encrypted["result"], "Unscannable");
     assert!(encrypted["errorMessage"].as_str().is_some_and(|text| text.starts_with("encrypted")), "{encrypted}");
     let torn = zip(&[("a.txt", &[b'x'; 10_000])], deflated());
-    assert_eq!(program.scan("torn.zip", &torn[..torn.len() - 30]).await["result"], "Unscannable");
-    assert_eq!(program.scan("plain", b"plain").await["result"], "Clean");
+    assert_eq!(scan(&program, "torn.zip", &torn[..torn.len() - 30]).await["result"], "Unscannable");
+    assert_eq!(scan(&program, "plain", b"plain").await["result"], "Clean");
     let log = program.log();
     for hidden in [PASSWORD, &good_token()[..20], "who knows", "secret.txt"] {
         assert!(!log.contains(hidden), "{hidden} is in the log: {log}");

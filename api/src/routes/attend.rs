@@ -1,11 +1,12 @@
 //! An answer to every request, whatever happens in it; a line in the log; and no reset before the answer is read.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, EXPECT, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,8 +16,12 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, debug, error, info};
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, debug, error, info, info_span};
+use uuid::Uuid;
 
+use super::health::PATH as HEALTH;
+use crate::app::App;
 use crate::problem::Problem;
 
 /// What is read of a body that nobody wants any more: a client that still sends has no eye for an answer, and a connection that is closed
@@ -24,30 +29,42 @@ use crate::problem::Problem;
 const LINGER_BYTES: u64 = 64 << 20;
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Around every route.
-pub async fn attend(request: Request, next: Next) -> Response {
+/// Around every route. All that is logged of a request stands in its span, with whoever called and, of a scan, the reference that he is told.
+pub async fn attend(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().escape_debug().to_string());
+    let span = info_span!("request", user = Empty, reference = Empty);
     // who waits for a word before he sends has sent nothing
     let lingers = !request.headers().contains_key(EXPECT);
     let request = request.map(|body| if lingers { Body::new(Lingering::of(body)) } else { body });
     // a task of its own: a fault of ours costs this request an answer of 500, not its connection
-    let work = AbortOnDropHandle::new(tokio::spawn(next.run(request).in_current_span()));
+    let work = AbortOnDropHandle::new(tokio::spawn(next.run(request).instrument(span.clone())));
     let mut response = work.await.unwrap_or_else(|error| {
-        error!(%error, "A request's task ended early");
+        error!(parent: &span, %error, "A request's task ended early");
         Problem::Internal("the server failed").into_response()
     });
-    let (status, duration_ms) = (response.status().as_u16(), begun.elapsed().as_millis() as u64);
-    if path == "/api/health" {
-        debug!(%method, path, status, duration_ms, "Answered");
+    let (status, duration_ms) = (response.status(), begun.elapsed().as_millis() as u64);
+    if path == HEALTH {
+        debug!(parent: &span, %method, path, status = status.as_u16(), duration_ms, "Answered");
     } else {
-        info!(%method, path, status, duration_ms, "Answered");
+        app.tally.answered(status, response.extensions().get().copied());
+        info!(parent: &span, %method, path, status = status.as_u16(), duration_ms, "Answered");
     }
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Writes down who calls. His name is what he chose.
+pub fn note_user(user: &str) {
+    Span::current().record("user", display(user.escape_debug()));
+}
+
+/// Writes down what a scan is called in its answer.
+pub fn note_reference(reference: &Uuid) {
+    Span::current().record("reference", display(reference));
 }
 
 /// Of every answer.

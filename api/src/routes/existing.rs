@@ -14,11 +14,11 @@ use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::attend::note_reference;
 use crate::answer::{Judged, ScanAnswer, ScannedObject};
 use crate::app::App;
 use crate::config::Config;
 use crate::describe::Operation;
-use crate::judge::log;
 use crate::pace::Pace;
 use crate::problem::Problem;
 use crate::receive::no_place;
@@ -76,11 +76,13 @@ pub async fn existing(
         .map_err(|_| Problem::bad_request("the body is no JSON object with a container and an objectPath"))?;
     asked.check(&app.config)?;
     let _place = app.judge.admission.queue()?;
+    let reference = Uuid::new_v4();
+    note_reference(&reference);
     let scanned = timeout(app.config.limits.answer, scan(&app, &asked)).await;
     let (object, verdict) = scanned.unwrap_or(Err(Problem::Unavailable("the scan took too long")))?;
     let judged = [Judged { name: asked.object_path, verdict }];
-    log(&judged, object.size);
-    let mut answer = ScanAnswer::of(&judged, Uuid::new_v4(), Timestamp::now());
+    app.judge.tell(&judged, object.size);
+    let mut answer = ScanAnswer::of(&judged, reference, Timestamp::now());
     answer.object = Some(ScannedObject { version_id: object.version_id, e_tag: object.etag.into() });
     Ok(Json(answer))
 }

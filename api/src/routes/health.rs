@@ -11,6 +11,9 @@ use crate::app::App;
 use crate::describe::Operation;
 use crate::schema::words;
 
+/// A load balancer asks for it every few seconds: it is neither counted nor logged.
+pub const PATH: &str = "/api/health";
+
 const READY: &str = "ready";
 
 words! {
@@ -25,7 +28,7 @@ words! {
 }
 
 pub fn operation() -> Operation {
-    Operation::new("GET", "/api/health", "Tells whether this server is ready")
+    Operation::new("GET", PATH, "Tells whether this server is ready")
         .describing("It is with definitions loaded that are not too old, until it is told to end.")
         .open()
         .answering::<Health>(200, "Ready")

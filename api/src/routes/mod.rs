@@ -15,7 +15,7 @@ pub mod token;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 
 use crate::app::App;
@@ -43,7 +43,8 @@ pub fn operations() -> Vec<Operation> {
 pub fn router(app: Arc<App>) -> Router {
     let routes = routes().into_iter();
     let router = routes.fold(Router::new(), |all, (operation, method)| all.route(operation.path, method));
-    router.fallback(async || Problem::NotFound).layer(from_fn(attend::attend)).with_state(app)
+    let attend = from_fn_with_state(Arc::clone(&app), attend::attend);
+    router.fallback(async || Problem::NotFound).layer(attend).with_state(app)
 }
 
 #[cfg(test)]

@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use lazaret_model::Verdict;
 use serde_json::json;
 use tokio::time::timeout;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, info};
 use uuid::Uuid;
 
+use super::attend::note_reference;
 use crate::admission::Place;
 use crate::answer::{Accepted, Judged, ScanAnswer, Upload};
 use crate::app::App;
 use crate::describe::Operation;
-use crate::judge::log;
 use crate::problem::Problem;
 use crate::receive::{File, Received, receive};
 use crate::schema::Schema;
@@ -78,9 +78,11 @@ pub async fn scan(State(app): State<Arc<App>>, caller: Caller, request: Request)
     let target =
         received.upload_to.as_deref().map(|text| Target::read(text, &app.config.buckets.upload)).transpose()?;
     let destinations = target.map(|target| Destinations::of(target, &received.files)).transpose()?;
+    let reference = Uuid::new_v4();
+    note_reference(&reference);
     let limits = &app.config.limits;
     let later = limits.asynchronous && received.bytes >= limits.async_bytes && prefers_later(&head.headers);
-    let scan = Scan { app: Arc::clone(&app), caller, reference: Uuid::new_v4(), received, destinations, place };
+    let scan = Scan { app: Arc::clone(&app), caller, reference, received, destinations, place };
     if later { scan.answer_later().await } else { Ok(Json(scan.answer().await?).into_response()) }
 }
 
@@ -135,9 +137,8 @@ impl Scan {
     }
 
     async fn answer(self) -> Result<ScanAnswer, Problem> {
-        let span = info_span!("scan", reference = %self.reference, user = %self.caller.user.escape_debug());
         let longest = self.app.config.limits.answer;
-        let answer = timeout(longest, self.work().instrument(span)).await;
+        let answer = timeout(longest, self.work()).await;
         answer.unwrap_or(Err(Problem::Unavailable("the scan took too long")))
     }
 
@@ -158,7 +159,7 @@ impl Scan {
         let judged = app.judge.all(policy, contents).await?;
         let at = Timestamp::now();
         let mut answer = ScanAnswer::of(&judged, reference, at);
-        log(&judged, received.bytes);
+        app.judge.tell(&judged, received.bytes);
         if let Some(destinations) = destinations
             && judged.iter().all(|file| file.verdict == Verdict::Clean)
         {

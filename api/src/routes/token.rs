@@ -10,7 +10,7 @@ use crate::address::{Peer, caller};
 use crate::app::App;
 use crate::describe::Operation;
 use crate::pace::Pace;
-use crate::problem::Problem;
+use crate::problem::{Cause, Problem};
 use crate::schema::words;
 use crate::users::{Granted, LoginError};
 
@@ -63,17 +63,18 @@ pub async fn token(
     drop(arriving);
     let Credentials { username, password } = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("the body is no JSON object with a username and a password"))?;
+    let _place = app.logins.try_acquire().map_err(|_| Problem::full(Cause::Logins, "too many logins at the moment"))?;
     let counted = app.throttle.count(&username, address).map_err(|wait| {
         info!(%address, "A login was throttled");
         too_many(wait.as_secs() + 1)
     })?;
-    let _place = app.logins.try_acquire().map_err(|_| Problem::full("too many logins at the moment"))?;
     match app.users.log_in(&username, &password).await {
         Ok(Granted { access_token, expires_in_seconds }) => {
             app.throttle.forgive(counted);
             Ok(Json(Token { access_token, token_type: "Bearer".to_owned(), expires_in: expires_in_seconds }))
         }
         Err(LoginError::Refused) => {
+            app.tally.login_failed();
             info!(%address, "A login was refused");
             Err(Problem::Unauthorized("wrong user name or password"))
         }
@@ -87,5 +88,5 @@ pub async fn token(
 }
 
 fn too_many(retry_after_seconds: u64) -> Problem {
-    Problem::TooMany { why: "too many logins failed", retry_after_seconds }
+    Problem::TooMany { cause: Cause::Logins, why: "too many logins failed", retry_after_seconds }
 }

@@ -11,6 +11,7 @@ use tracing::info;
 use super::verify::TokenError;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::routes::attend::note_user;
 
 /// Whom a token names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +32,15 @@ impl FromRequestParts<Arc<App>> for Caller {
         let mut values = parts.headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return Err(REFUSED) };
         let token = value.to_str().ok().and_then(bearer).ok_or(REFUSED)?;
-        app.verifier.verify(token, Timestamp::now()).await.map_err(|error| match error {
+        let caller = app.verifier.verify(token, Timestamp::now()).await.map_err(|error| match error {
             TokenError::NoKeys => Problem::Unavailable("tokens can't be checked at the moment"),
             error => {
                 info!(why = %error, "A token was refused");
                 REFUSED
             }
-        })
+        })?;
+        note_user(&caller.user);
+        Ok(caller)
     }
 }
 

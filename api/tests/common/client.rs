@@ -1,11 +1,13 @@
 //! HTTP by hand: what is sent is what stands in the test.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 /// An answer.
@@ -36,6 +38,14 @@ impl Reply {
         }
         Self { status, head, body: bytes[end + 4..].to_vec() }
     }
+}
+
+/// The head of a scan of one file that is the body, on a connection that is kept.
+pub fn scan_head(token: &str, length: usize) -> Vec<u8> {
+    format!(
+        "POST /api/Scan HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 /// The head of a request that asks for the end of the connection.
@@ -87,4 +97,46 @@ pub fn multipart(files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     }
     body.extend_from_slice(b"--XyZ\r\nContent-Disposition: form-data; name=\"composite\"\r\n\r\nNONE\r\n--XyZ--\r\n");
     ("multipart/form-data; boundary=XyZ".to_owned(), body)
+}
+
+/// A connection that is kept for one request after another.
+pub struct Connection {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+impl Connection {
+    pub async fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
+        Ok(Self { reader: BufReader::new(reader), writer })
+    }
+
+    /// Sends a request in pieces, and reads its answer, which may come before all is sent. Whatever goes wrong is a request that is lost.
+    pub async fn exchange(&mut self, request: &[&[u8]]) -> io::Result<Reply> {
+        let Self { reader, writer } = self;
+        let write = async {
+            for piece in request {
+                writer.write_all(piece).await?;
+            }
+            Ok::<(), io::Error>(())
+        };
+        let (written, reply) = tokio::join!(write, read_reply(reader));
+        reply.and_then(|reply| if reply.status == 200 { written.map(|()| reply) } else { Ok(reply) })
+    }
+}
+
+async fn read_reply(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Reply> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if reader.read_until(b'\n', &mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let mut reply = Reply::read(&head);
+    let length = reply.header("content-length").and_then(|value| value.parse().ok()).unwrap_or_default();
+    reply.body = vec![0; length];
+    reader.read_exact(&mut reply.body).await?;
+    Ok(reply)
 }

@@ -1,8 +1,11 @@
 //! A server over a scanner of words, a store in memory and a Cognito of our own, and the smallest of clients.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub mod balancer;
 pub mod client;
 pub mod cognito;
+pub mod processes;
+pub mod program;
 pub mod scanner;
 
 use std::net::SocketAddr;

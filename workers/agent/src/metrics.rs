@@ -1,7 +1,6 @@
 //! What an agent tells CloudWatch: a line of embedded metric format a minute, or a few, on standard output.
 //!
-//! CloudWatch makes metrics of such lines in a task's log: no API is called, no permission is needed. The log itself goes to
-//! standard error. Names and units stand here and nowhere else.
+//! The format is `lazaret_model::metrics`. The log itself goes to standard error. Names and units stand here and nowhere else.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -11,47 +10,33 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use lazaret_model::metrics::{DEFINITIONS_AGE, Metric, lines};
 use lazaret_model::{DefinitionsStamp, JobId, Verdict};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::events::tally::{Counts, Tally};
 use crate::scan::{Content, EngineGone, Scanned, Scanner};
 
-const NAMESPACE: &str = "Lazaret";
-
 /// CloudWatch keeps metrics by the minute.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Values of one metric that a line may have (CloudWatch's specification of the format).
-const VALUES_A_LINE: usize = 100;
-
-/// A metric and its unit, as CloudWatch spells them. No dimensions: agents are added up, and each value of a dimension is a metric that
-/// costs.
-#[derive(Debug, Clone, Copy)]
-struct Metric {
-    name: &'static str,
-    unit: &'static str,
-}
-
-/// Of the set in force; missing while there is none.
-const DEFINITIONS_AGE: Metric = Metric { name: "DefinitionsAgeSeconds", unit: "Seconds" };
 /// Verdicts that were known already.
-const CACHE_HITS: Metric = Metric { name: "VerdictCacheHits", unit: "Count" };
+const CACHE_HITS: Metric = Metric::count("VerdictCacheHits");
 /// Scans that the cache could not spare. Hits and misses are 0 where it is off.
-const CACHE_MISSES: Metric = Metric { name: "VerdictCacheMisses", unit: "Count" };
+const CACHE_MISSES: Metric = Metric::count("VerdictCacheMisses");
 /// Verdicts on contents, the cache's among them.
-const SCANNED: Metric = Metric { name: "ScannedObjects", unit: "Count" };
+const SCANNED: Metric = Metric::count("ScannedObjects");
 /// New objects by their verdict. A metric each and no dimension: it costs the same, and goes into the one line with all others.
 const EVENTS: [(&str, Metric); 6] = [
-    ("Clean", Metric { name: "EventsClean", unit: "Count" }),
-    ("Infected", Metric { name: "EventsInfected", unit: "Count" }),
-    ("InfectedAllowed", Metric { name: "EventsInfectedAllowed", unit: "Count" }),
-    ("Unscannable", Metric { name: "EventsUnscannable", unit: "Count" }),
-    ("Error", Metric { name: "EventsError", unit: "Count" }),
-    ("Skipped", Metric { name: "EventsSkipped", unit: "Count" }),
+    ("Clean", Metric::count("EventsClean")),
+    ("Infected", Metric::count("EventsInfected")),
+    ("InfectedAllowed", Metric::count("EventsInfectedAllowed")),
+    ("Unscannable", Metric::count("EventsUnscannable")),
+    ("Error", Metric::count("EventsError")),
+    ("Skipped", Metric::count("EventsSkipped")),
 ];
 /// From the event's time to the end of its action, of each new object.
-const EVENT_LATENCY: Metric = Metric { name: "EventLatencyMilliseconds", unit: "Milliseconds" };
+const EVENT_LATENCY: Metric = Metric::milliseconds("EventLatencyMilliseconds");
 
 /// What there is to tell; counts are since the agent's start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,38 +85,28 @@ impl Metrics {
     fn lines(&self, now: Timestamp) -> Vec<Value> {
         let readings = (self.read)();
         let before = std::mem::replace(&mut *self.told.lock().expect("no one panics while telling"), readings);
-        let mut values = vec![
-            (CACHE_HITS, json!(readings.cache_hits - before.cache_hits)),
-            (CACHE_MISSES, json!(readings.cache_misses - before.cache_misses)),
-            (SCANNED, json!(readings.scanned - before.scanned)),
+        let mut numbers = vec![
+            (CACHE_HITS, readings.cache_hits - before.cache_hits),
+            (CACHE_MISSES, readings.cache_misses - before.cache_misses),
+            (SCANNED, readings.scanned - before.scanned),
         ];
-        values.extend(readings.definitions_age_seconds.map(|age| (DEFINITIONS_AGE, json!(age))));
-        let tally = match &self.teller {
-            Teller::Job(job_id) => {
-                let mut line = line(now, values);
-                line.insert("job.id".to_owned(), json!(job_id)); // to search by; not a dimension
-                return vec![Value::Object(line)];
+        numbers.extend(readings.definitions_age_seconds.map(|age| (DEFINITIONS_AGE, age)));
+        let mut lines = match &self.teller {
+            Teller::Job(_) => lines(now, numbers, &[]),
+            Teller::Events(tally) => {
+                let Counts { verdicts, latencies } = tally.take();
+                let count = |verdict| verdicts.get(verdict).copied().unwrap_or_default();
+                numbers.extend(EVENTS.map(|(verdict, metric)| (metric, count(verdict))));
+                lines(now, numbers, &[(EVENT_LATENCY, &latencies)])
             }
-            Teller::Events(tally) => tally,
         };
-        let Counts { verdicts, latencies } = tally.take();
-        values.extend(
-            EVENTS.map(|(verdict, metric)| (metric, json!(verdicts.get(verdict).copied().unwrap_or_default()))),
-        );
-        let mut latencies = latencies.chunks(VALUES_A_LINE).map(|values| (EVENT_LATENCY, json!(values)));
-        values.extend(latencies.next());
-        let more = latencies.map(|values| vec![values]);
-        std::iter::once(values).chain(more).map(|values| Value::Object(line(now, values))).collect()
+        if let Teller::Job(job_id) = &self.teller {
+            for line in &mut lines {
+                line.insert("job.id".to_owned(), json!(job_id)); // to search by; not a dimension
+            }
+        }
+        lines.into_iter().map(Value::Object).collect()
     }
-}
-
-fn line(now: Timestamp, values: Vec<(Metric, Value)>) -> Map<String, Value> {
-    let metrics: Vec<_> = values.iter().map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit})).collect();
-    let mut line: Map<String, Value> =
-        values.into_iter().map(|(metric, value)| (metric.name.to_owned(), value)).collect();
-    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics});
-    line.insert("_aws".to_owned(), json!({"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]}));
-    line
 }
 
 /// Counts what passes through.

@@ -12,7 +12,8 @@
 //! * [`definitions`]: which definitions a verdict rests on; [`manifest`]: what a published version of them holds.
 //! * [`result`]: a row for each object; [`summary`]: the totals and the proof of completeness.
 //! * [`fleet`], [`drain`]: how many agents to start, and when a job is done.
-//! * [`layout`]: where everything lies in the results bucket; [`failure`]: the error names that Step Functions sees.
+//! * [`layout`]: where everything lies in the results bucket; [`failure`]: the error names that Step Functions sees; [`metrics`]: how
+//!   CloudWatch is told.
 //!
 //! No I/O, no clock, no async: whoever calls brings the facts.
 
@@ -29,6 +30,7 @@ pub mod headers;
 pub mod job;
 pub mod layout;
 pub mod manifest;
+pub mod metrics;
 pub mod object;
 pub mod packet;
 pub mod plan;

@@ -1,6 +1,6 @@
 //! What is scanned: made at run time, the same each time.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Cursor, Write};
 
 use flate2::Compression;
@@ -9,7 +9,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-pub const SEED: u64 = 20_261_122;
+use super::contents::{MIB, Random, SEED, programs};
 
 pub struct Corpus {
     pub name: &'static str,
@@ -17,7 +17,6 @@ pub struct Corpus {
 }
 
 const KIB: usize = 1 << 10;
-const MIB: usize = 1 << 20;
 
 pub const CORPORA: &[Corpus] = &[
     Corpus { name: "4 KiB, text", make: |random| Ok((0..300).map(|_| random.text(4 * KIB)).collect()) },
@@ -38,7 +37,7 @@ pub const CORPORA: &[Corpus] = &[
 
 impl Corpus {
     pub fn files(&self) -> io::Result<Vec<File>> {
-        (self.make)(&mut Random(SEED))?.iter().map(|content| memory_file(content)).collect()
+        (self.make)(&mut Random::new(SEED))?.iter().map(|content| memory_file(content)).collect()
     }
 }
 
@@ -62,18 +61,6 @@ pub fn slow() -> io::Result<File> {
     memory_file(&pack(&vec![pack(&vec![inner; 8])?; 7])?)
 }
 
-/// Programs of this system, one after another.
-fn programs() -> io::Result<Vec<u8>> {
-    let mut all = Vec::new();
-    for path in ["/usr/bin/bash", "/usr/bin/perl", "/usr/bin/python3", "/usr/lib/x86_64-linux-gnu/libc.so.6"] {
-        all.extend(fs::read(path).unwrap_or_default()); // another machine has others
-    }
-    while all.len() < 16 * MIB {
-        all.extend_from_within(..all.len().max(1).min(16 * MIB - all.len()));
-    }
-    Ok(all)
-}
-
 fn gzip(content: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(content)?;
@@ -87,27 +74,4 @@ fn zip(random: &mut Random) -> io::Result<Vec<u8>> {
         writer.write_all(&random.text(256 * KIB))?;
     }
     Ok(writer.finish()?.into_inner())
-}
-
-/// SplitMix64: enough for contents that do not repeat.
-pub struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).take(count).collect()
-    }
-
-    /// Words and lines.
-    fn text(&mut self, count: usize) -> Vec<u8> {
-        const LETTERS: &[u8] = b"etaoinshrdlucmfwypvbgkjqxz     \n";
-        (0..count).map(|_| LETTERS[(self.next() >> 59) as usize]).collect()
-    }
 }

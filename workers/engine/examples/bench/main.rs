@@ -4,6 +4,7 @@
 //! that lie in memory already; all files of a kind go through the one, then through the other, and the figure is the median of the runs'
 //! ratios.
 
+mod contents;
 mod corpus;
 mod plain;
 
@@ -41,7 +42,7 @@ async fn main() -> Result<(), Failure> {
     println!("plain libclamav loaded in {:.1} s", begun.elapsed().as_secs_f64());
     let scratch = tempfile::tempdir()?;
     let engine = start(&program, &definitions, &scratch.path().join("one"), 1).await?;
-    println!("seed {}, {runs} runs, {} signatures", corpus::SEED, engine.info().signatures);
+    println!("seed {}, {runs} runs, {} signatures", contents::SEED, engine.info().signatures);
     let named = arguments.next().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     for corpus in CORPORA.iter().filter(|corpus| corpus.name.contains(&named)) {
         throughput(corpus, runs, &plain, &engine).await?;
