@@ -58,12 +58,13 @@ pub async fn token(
 ) -> Result<Json<Token>, Problem> {
     let address = caller(request.headers(), peer, app.config.users.proxies);
     let (head, body) = request.into_parts();
-    let arriving = app.logins_arriving.try_acquire().map_err(|_| Problem::full("too many logins at the moment"))?;
+    let full = |_| Problem::full(Cause::Logins, "too many logins at the moment");
+    let arriving = app.logins_arriving.try_acquire().map_err(full)?;
     let body = Pace::new(&head.headers, body, BODY_BYTES_MAX, &app.config.limits)?.whole().await?;
     drop(arriving);
     let Credentials { username, password } = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("the body is no JSON object with a username and a password"))?;
-    let _place = app.logins.try_acquire().map_err(|_| Problem::full(Cause::Logins, "too many logins at the moment"))?;
+    let _place = app.logins.try_acquire().map_err(full)?;
     let counted = app.throttle.count(&username, address).map_err(|wait| {
         info!(%address, "A login was throttled");
         too_many(wait.as_secs() + 1)
