@@ -134,7 +134,7 @@ describe('the load balancer of the API', () => {
       ['/api/health', { HttpCode: '200' }, 8080, 'HTTP', 'ip'],
     );
     const source = fs.readFileSync(path.join(REPOSITORY_ROOT, 'api', 'src', 'routes', 'health.rs'), 'utf8');
-    assert.ok(source.includes(`Operation::new("GET", "${HealthCheckPath}"`));
+    assert.ok(source.includes(`pub const PATH: &str = "${HealthCheckPath}";`));
     assert.equal(targetAttributes(aws)['slow_start.duration_seconds'], '30');
   });
 
@@ -449,14 +449,18 @@ describe('the alarms over the API', () => {
     );
   });
 
-  it('count as refused what the server’s log calls answered by 429', () => {
-    const { FilterPattern, LogGroupName, MetricTransformations } = only(aws, 'AWS::Logs::MetricFilter');
-    assert.equal(FilterPattern, '{ ($.fields.message = "Answered") && ($.fields.status = 429) }');
-    assert.match(flat(LogGroupName), /^<ApiWorkerLog\w+>$/);
-    assert.match(JSON.stringify(MetricTransformations), /"MetricName":"ApiRefused"/);
-    // the words stand in the server
-    const source = fs.readFileSync(path.join(REPOSITORY_ROOT, 'api', 'src', 'routes', 'attend.rs'), 'utf8');
-    assert.ok(source.includes('info!(%method, path, status, duration_ms, "Answered");'));
+  it('count as refused what found no room, and no guessed password', () => {
+    const { Metrics } = alarm('lazaret-api-refusing');
+    const names = (Metrics as { MetricStat?: { Metric: { MetricName: string; Namespace: string } } }[])
+      .map(({ MetricStat }) => MetricStat?.Metric)
+      .filter((metric) => metric?.Namespace === 'Lazaret')
+      .map((metric) => metric?.MetricName ?? '');
+    assert.deepEqual(names.sort(), ['ApiRefusedQueue', 'ApiRefusedReceiving', 'ApiRefusedRoom']);
+    // the server tells them
+    const source = fs.readFileSync(path.join(REPOSITORY_ROOT, 'api', 'src', 'metrics.rs'), 'utf8');
+    for (const name of names) {
+      assert.ok(source.includes(`Metric::count("${name}")`), name);
+    }
   });
 
   it('go off where one answer in a hundred takes longer than was set', () => {

@@ -1,17 +1,14 @@
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2';
-import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Settings } from '../config';
 import { Alarms } from './alarms';
 import type { ApiBalancer } from './api-balancer';
-import type { WorkerTask } from './worker-task';
 
 export interface ApiAlarmsProps {
   readonly settings: Settings;
   readonly balancer: ApiBalancer;
-  readonly task: WorkerTask;
 }
 
 const { BREACHING } = cloudwatch.TreatMissingData;
@@ -23,6 +20,11 @@ const FAILED_LEAST = 3;
 const FAILED = 'FILL(task, 0) + FILL(balancer, 0)';
 /** Requests that are told to come again, in ten minutes of five: clients do, but the tasks are too few. */
 const REFUSED_PERCENT = 5;
+
+/** What the tasks tell (`docs/metrics.md`): the load balancer counts all of 4xx as one. */
+function told(metricName: string, options: cloudwatch.MetricOptions): cloudwatch.Metric {
+  return new cloudwatch.Metric({ namespace: 'Lazaret', metricName, ...options });
+}
 
 /** What a person should look at while the API is called; each text names its section of docs/runbook.md. */
 export class ApiAlarms extends Construct {
@@ -65,8 +67,13 @@ export class ApiAlarms extends Construct {
     alarms.add('Refusing', 'lazaret-api-refusing', {
       says: 'The API is full and tells callers to come again. See docs/runbook.md#the-api-is-full',
       metric: new cloudwatch.MathExpression({
-        expression: '100 * FILL(refused, 0) / requests',
-        usingMetrics: { refused: this.refused(props.task, sum), requests },
+        expression: '100 * (FILL(queue, 0) + FILL(receiving, 0) + FILL(room, 0)) / requests',
+        usingMetrics: {
+          queue: told('ApiRefusedQueue', sum),
+          receiving: told('ApiRefusedReceiving', sum),
+          room: told('ApiRefusedRoom', sum),
+          requests,
+        },
         period: PERIOD,
       }),
       atLeast: REFUSED_PERCENT,
@@ -79,20 +86,5 @@ export class ApiAlarms extends Construct {
       periods: 3,
     });
     alarms.tell(settings.alarmTopicArn);
-  }
-
-  /** The load balancer counts all of 4xx as one: a 429 shows in the server's log alone (`api/src/routes/attend.rs`). */
-  private refused(task: WorkerTask, options: cloudwatch.MetricOptions): cloudwatch.Metric {
-    const filter = new logs.MetricFilter(this, 'Refused', {
-      logGroup: task.logGroup,
-      filterPattern: logs.FilterPattern.all(
-        logs.FilterPattern.stringValue('$.fields.message', '=', 'Answered'),
-        logs.FilterPattern.numberValue('$.fields.status', '=', 429),
-      ),
-      metricNamespace: 'Lazaret',
-      metricName: 'ApiRefused',
-      metricValue: '1',
-    });
-    return filter.metric(options);
   }
 }

@@ -46,7 +46,7 @@ export class ApiStack extends Stack {
       balancer,
     });
     new ApiScaling(this, 'Scaling', { api, service, balancer });
-    new ApiAlarms(this, 'Alarms', { settings, balancer, task });
+    new ApiAlarms(this, 'Alarms', { settings, balancer });
 
     new CfnOutput(this, 'ApiUrl', { value: balancer.url });
     new CfnOutput(this, 'UserPoolId', { value: users.pool.userPoolId });
