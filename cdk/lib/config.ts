@@ -162,6 +162,8 @@ export interface Settings {
   readonly quarantineLockDays: number;
   /** What is in quarantine is deleted after so many days. @default 0 - never */
   readonly quarantineExpiryDays: number;
+  /** The CloudWatch dashboard `lazaret`: $3 a month where the account has three already. @default true */
+  readonly dashboard: boolean;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   readonly network: NetworkSettings;
@@ -227,6 +229,7 @@ export const AWS_SETTINGS: Defaults = {
   schedules: [],
   quarantineLockDays: 0,
   quarantineExpiryDays: 0,
+  dashboard: true,
   network: { subnetIds: [], assignPublicIp: true },
   api: AWS_API,
   functionsDir: FUNCTIONS_DIR,
@@ -313,6 +316,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     schedules: context.objects<RetroScheduleProps>('schedules', defaults.schedules),
     quarantineLockDays: context.numberOrZero('quarantineLockDays', defaults.quarantineLockDays),
     quarantineExpiryDays: context.numberOrZero('quarantineExpiryDays', defaults.quarantineExpiryDays),
+    dashboard: context.flag('dashboard', defaults.dashboard),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),

@@ -4,6 +4,7 @@ import { ApiStack } from './stacks/api-stack';
 import { DefinitionsStack } from './stacks/definitions-stack';
 import { EventsStack } from './stacks/events-stack';
 import { JobsStack } from './stacks/jobs-stack';
+import { OperationStack } from './stacks/operation-stack';
 import { SchedulesStack } from './stacks/schedules-stack';
 import { StorageStack } from './stacks/storage-stack';
 
@@ -18,6 +19,8 @@ export interface Lazaret {
   readonly api?: ApiStack;
   readonly schedules: SchedulesStack;
   readonly definitions: DefinitionsStack;
+  /** Not in the local cloud, which shows nothing of it. */
+  readonly operation?: OperationStack;
 }
 
 /** The whole app: state apart from what may be destroyed at any time. */
@@ -72,6 +75,24 @@ export function defineLazaret(app: App, settings: Settings, env: Required<Enviro
     jobs,
   });
   definitions.addStackDependency(jobs);
+  const watched = [jobs, events, schedules, definitions, ...(api === undefined ? [] : [api])];
+  const operation = settings.local
+    ? undefined
+    : new OperationStack(app, 'LazaretOperation', {
+        ...common(),
+        description: 'Lazaret: dashboard, and questions to the logs',
+        settings,
+        watched,
+        api,
+      });
   Tags.of(app).add('application', 'lazaret');
-  return { storage, jobs, events, schedules, definitions, ...(api === undefined ? {} : { api }) };
+  return {
+    storage,
+    jobs,
+    events,
+    schedules,
+    definitions,
+    ...(api === undefined ? {} : { api }),
+    ...(operation === undefined ? {} : { operation }),
+  };
 }

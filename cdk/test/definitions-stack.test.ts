@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import { REPOSITORY_ROOT } from '../lib/repository';
 import { RESULTS, Statements } from './statements';
 import { ACCOUNT, deployment, flat, type Json, only, REGION, resources, templates } from './support';
 
@@ -75,16 +72,5 @@ describe('the alarms of definitions', () => {
       ['lazaret-definitions-unwatched', 'breaching', 3],
     );
     assert.ok(Number(old?.Threshold) < deployment('aws').settings.definitionsMaxAgeSeconds);
-  });
-
-  it('name the runbook’s section, which is there', () => {
-    const runbook = fs.readFileSync(path.join(REPOSITORY_ROOT, 'docs', 'runbook.md'), 'utf8');
-    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) =>
-      title?.toLowerCase().replaceAll(',', '').replaceAll(' ', '-'),
-    );
-    for (const { AlarmDescription } of alarms) {
-      const [, section] = /docs\/runbook\.md#([a-z-]+)$/.exec(String(AlarmDescription)) ?? [];
-      assert.ok(section !== undefined && sections.includes(section), String(AlarmDescription));
-    }
   });
 });

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
-import { REPOSITORY_ROOT } from '../lib/repository';
 import {
   ACCOUNT,
   deployment,
@@ -271,27 +268,6 @@ describe('the alarms over events', () => {
   const alarms = Object.values(resources(aws, 'AWS::CloudWatch::Alarm'))
     .map(({ Properties }) => Properties)
     .filter(({ AlarmName }) => !String(AlarmName).startsWith('lazaret-events-scaling-'));
-
-  it('name the runbook’s section, which is there', () => {
-    const runbook = fs.readFileSync(path.join(REPOSITORY_ROOT, 'docs', 'runbook.md'), 'utf8');
-    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title?.toLowerCase().replaceAll(' ', '-'));
-    assert.deepEqual(alarms.map(({ AlarmName }) => AlarmName).sort(), [
-      'lazaret-events-dead',
-      'lazaret-events-late',
-      'lazaret-events-unattended',
-      'lazaret-policies-missing',
-      'lazaret-promotion-failed',
-      'lazaret-promotion-timed-out',
-      'lazaret-protect-tagged-failed',
-      'lazaret-staging-not-looked-at',
-      'lazaret-staging-unwatched',
-      'lazaret-staging-wait',
-    ]);
-    for (const { AlarmDescription } of alarms) {
-      const [, section] = /docs\/runbook\.md#([a-z-]+)$/.exec(String(AlarmDescription)) ?? [];
-      assert.ok(sections.includes(section), String(AlarmDescription));
-    }
-  });
 
   it('take silence about staging for trouble, and silence elsewhere for nothing to do', () => {
     const missing = Object.fromEntries(alarms.map(({ AlarmName, TreatMissingData }) => [AlarmName, TreatMissingData]));

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
-import { REPOSITORY_ROOT } from '../lib/repository';
 import { ACCOUNT, DEFINITION_TEXT, deployment, flat, type Json, only, REGION, resources, templates } from './support';
 
 const aws = templates(deployment('aws')).jobs;
@@ -227,19 +224,10 @@ describe('the tear-down rule', () => {
 });
 
 describe('the alarms', () => {
-  it('name the runbook’s section, which is there', () => {
-    const runbook = fs.readFileSync(path.join(REPOSITORY_ROOT, 'docs', 'runbook.md'), 'utf8');
-    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title?.toLowerCase().replaceAll(' ', '-'));
-    const alarms = Object.values(resources(aws, 'AWS::CloudWatch::Alarm'));
-    assert.equal(alarms.length, 3);
-    for (const { Properties } of alarms) {
-      const [, section] = /docs\/runbook\.md#([a-z-]+)$/.exec(String(Properties.AlarmDescription)) ?? [];
-      assert.ok(sections.includes(section), String(Properties.AlarmDescription));
+  it('tell a topic where there is one, and else nobody', () => {
+    for (const { Properties } of Object.values(resources(aws, 'AWS::CloudWatch::Alarm'))) {
       assert.equal(Properties.AlarmActions, undefined);
     }
-  });
-
-  it('tell a topic where there is one', () => {
     const topic = `arn:aws:sns:${REGION}:${ACCOUNT}:operators`;
     const told = templates(deployment('local', { alarmTopicArn: topic })).jobs;
     for (const { Properties } of Object.values(resources(told, 'AWS::CloudWatch::Alarm'))) {

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { PERIODS, RetroSchedule, type RetroScheduleProps } from '../lib/constructs/retro-schedule';
-import { REPOSITORY_ROOT } from '../lib/repository';
 import { RESULTS, Statements } from './statements';
 import { ACCOUNT, contract, deployment, flat, type Json, only, REGION, resources, templates } from './support';
 
@@ -115,21 +112,5 @@ describe('the function of schedules', () => {
     const detail = pattern.detail as Record<string, Json[]>;
     assert.deepEqual(detail.status, ['SUCCEEDED', 'FAILED', 'ABORTED', 'TIMED_OUT']);
     assert.deepEqual(detail.stateMachineArn?.map(flat), [arn('states', 'stateMachine:lazaret-retro-job')]);
-  });
-});
-
-describe('the alarms of schedules', () => {
-  it('name the runbook’s section, which is there', () => {
-    const runbook = fs.readFileSync(path.join(REPOSITORY_ROOT, 'docs', 'runbook.md'), 'utf8');
-    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, title]) => title?.toLowerCase().replaceAll(' ', '-'));
-    const alarms = Object.values(resources(aws, 'AWS::CloudWatch::Alarm'));
-    assert.deepEqual(alarms.map(({ Properties }) => Properties.AlarmName).sort(), [
-      'lazaret-schedule-leaves-buckets-out',
-      'lazaret-schedules-dead',
-    ]);
-    for (const { Properties } of alarms) {
-      const [, section] = /docs\/runbook\.md#([a-z-]+)$/.exec(String(Properties.AlarmDescription)) ?? [];
-      assert.ok(section !== undefined && sections.includes(section), String(Properties.AlarmDescription));
-    }
   });
 });

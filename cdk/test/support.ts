@@ -71,9 +71,11 @@ export interface Templates {
   readonly definitions: Template;
   /** Where it is deployed. */
   readonly api?: Template;
+  /** On AWS. */
+  readonly operation?: Template;
 }
 
-export function templates({ storage, jobs, events, schedules, definitions, api }: Lazaret): Templates {
+export function templates({ storage, jobs, events, schedules, definitions, api, operation }: Lazaret): Templates {
   return {
     storage: Template.fromStack(storage),
     jobs: Template.fromStack(jobs),
@@ -81,6 +83,7 @@ export function templates({ storage, jobs, events, schedules, definitions, api }
     ...(api === undefined ? {} : { api: Template.fromStack(api) }),
     schedules: Template.fromStack(schedules),
     definitions: Template.fromStack(definitions),
+    ...(operation === undefined ? {} : { operation: Template.fromStack(operation) }),
   };
 }
 

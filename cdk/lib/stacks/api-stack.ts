@@ -20,6 +20,8 @@ export interface ApiStackProps extends StackProps {
 
 /** Verdicts over HTTP, before anything is stored. It holds its users, who outlive it, and no file. */
 export class ApiStack extends Stack {
+  readonly balancer: ApiBalancer;
+
   constructor(scope: Construct, id: string, props: ApiStackProps) {
     super(scope, id, props);
     const { settings, jobs } = props;
@@ -47,6 +49,7 @@ export class ApiStack extends Stack {
     });
     new ApiScaling(this, 'Scaling', { api, service, balancer });
     new ApiAlarms(this, 'Alarms', { settings, balancer });
+    this.balancer = balancer;
 
     new CfnOutput(this, 'ApiUrl', { value: balancer.url });
     new CfnOutput(this, 'UserPoolId', { value: users.pool.userPoolId });
