@@ -90,7 +90,7 @@ pub struct Limits {
 /// Connections, and their end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSettings {
-    /// `LAZARET_API_CONNECTIONS` (2,048): at a time; others wait to be accepted.
+    /// `LAZARET_API_CONNECTIONS` (2,048): at a time; a few more are told so, and others wait to be accepted.
     pub most: usize,
     /// `LAZARET_API_IDLE_SECONDS` (75): how long a connection may take for the head of its next request. Longer than the load balancer's
     /// own idle time (60 s), so that it is the one to close.

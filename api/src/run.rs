@@ -9,8 +9,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
 use crate::app::App;
-use crate::routes::router;
-use crate::serve::serve;
+use crate::routes::{crowded, router};
+use crate::serve::{Routes, serve};
 
 /// The engine gave up for good. Another task is needed.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +25,9 @@ pub async fn run(app: Arc<App>, listener: TcpListener, shutdown: impl Future<Out
     let settings = app.config.connections.clone();
     let stop = CancellationToken::new();
     let serving = {
-        let (router, settings, stop) = (router(Arc::clone(&app)), settings.clone(), stop.clone());
-        AbortOnDropHandle::new(tokio::spawn(async move { serve(listener, router, &settings, stop).await }))
+        let routes = Routes { all: router(&app), crowded: crowded(&app) };
+        let (settings, stop) = (settings.clone(), stop.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move { serve(listener, routes, &settings, stop).await }))
     };
     let broken = tokio::select! {
         () = shutdown => None,

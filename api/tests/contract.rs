@@ -2,10 +2,13 @@
 
 mod common;
 
-use common::client::{exchange, head, multipart};
+use std::time::Duration;
+
+use common::client::{Connection, exchange, head, multipart};
 use common::{Lab, PASSWORD, RESULTS, USER, until};
 use lazaret_aws::fake::FakeObject;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 const TOKEN_IS_WRONG: &[(&str, &str)] = &[("Authorization", "Bearer nonsense")];
 
@@ -379,4 +382,29 @@ async fn the_document_and_its_page_are_there_for_anybody() {
     let unknown = lab.get("/api/Nothing", &[]).await;
     assert_eq!((unknown.status, &unknown.json()["result"]), (404, &json!("Error")));
     assert_eq!(lab.get("/api/Scan", &[]).await.status, 405);
+}
+
+#[tokio::test]
+async fn in_a_crowd_of_connections_health_is_told_and_all_else_is_refused_at_once() {
+    let lab = Lab::with(&[("LAZARET_API_CONNECTIONS", "2")]).await;
+    let bearer = format!("Bearer {}", lab.token().await);
+    let scan = [("Authorization", bearer.as_str())];
+    let mut crowd = Vec::new();
+    for _ in 0..2 {
+        // answered once, so that the server has surely counted it
+        let mut connection = Connection::open(lab.address).await.expect("connected");
+        let reply = connection.exchange(&[b"GET /api/health HTTP/1.1\r\nHost: test\r\n\r\n"]).await.expect("answered");
+        assert_eq!(reply.status, 200);
+        crowd.push(connection);
+    }
+    assert_eq!(lab.get("/api/health", &[]).await.status, 200);
+    let refused = lab.post("/api/Scan", &scan, b"fine").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("2")));
+    assert_eq!(refused.header("connection"), Some("close"));
+    assert_eq!(lab.scanner.begun(), 0);
+    drop(crowd);
+    // a place is given back once the server sees the end of its connection
+    timeout(Duration::from_secs(30), async { while lab.post("/api/Scan", &scan, b"fine").await.status == 429 {} })
+        .await
+        .expect("places are given back");
 }

@@ -20,7 +20,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::app::App;
 use crate::describe::Operation;
-use crate::problem::Problem;
+use crate::problem::{Cause, Problem};
 
 /// All of them, each with what it says of itself: the router and the document are made of one list.
 fn routes() -> [(Operation, MethodRouter<Arc<App>>); 7] {
@@ -40,11 +40,21 @@ pub fn operations() -> Vec<Operation> {
     routes().into_iter().map(|(operation, _)| operation).collect()
 }
 
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: &Arc<App>) -> Router {
     let routes = routes().into_iter();
     let router = routes.fold(Router::new(), |all, (operation, method)| all.route(operation.path, method));
-    let attend = from_fn_with_state(Arc::clone(&app), attend::attend);
-    router.fallback(async || Problem::NotFound).layer(attend).with_state(app)
+    attended(router.fallback(async || Problem::NotFound), app)
+}
+
+/// For connections that are too many: whether to send requests here can be asked on them, and nothing else.
+pub fn crowded(app: &Arc<App>) -> Router {
+    let refused = async || Problem::full(Cause::Receiving, "there are too many connections; try again in a moment");
+    attended(Router::new().route(health::PATH, get(health::health)).fallback(refused), app)
+}
+
+fn attended(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    let attend = from_fn_with_state(Arc::clone(app), attend::attend);
+    router.layer(attend).with_state(Arc::clone(app))
 }
 
 #[cfg(test)]

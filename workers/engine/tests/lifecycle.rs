@@ -238,3 +238,19 @@ async fn a_worker_has_only_its_socket() {
         assert_eq!(names, ["0", "1", "2", "3"]);
     }
 }
+
+#[test]
+fn libclamav_reads_its_numbers_by_the_programs_own_sscanf() {
+    // the loader says what it binds to what; the program then ends, for want of an agent
+    let said = std::process::Command::new(env!("CARGO_BIN_EXE_lazaret-engine"))
+        .env("LD_DEBUG", "bindings")
+        .env("LD_BIND_NOW", "1")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("run");
+    let said = String::from_utf8_lossy(&said.stderr);
+    let bound =
+        said.lines().find(|line| line.contains("libclamav") && line.contains("symbol `sscanf'")).expect("bound");
+    let to = bound.split(" to ").nth(1).expect("to what");
+    assert!(to.contains("lazaret-engine"), "{bound}");
+}

@@ -4,6 +4,7 @@
 //! callbacks and members. Hence one loaded engine may be shared by forked processes, each of which scans one file at a time.
 
 mod callbacks;
+mod sscanf;
 
 use std::ffi::{CStr, CString, c_int, c_longlong, c_uint, c_ulong};
 use std::os::unix::ffi::OsStrExt;
