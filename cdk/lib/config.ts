@@ -162,10 +162,16 @@ export interface Settings {
   readonly quarantineLockDays: number;
   /** What is in quarantine is deleted after so many days. @default 0 - never */
   readonly quarantineExpiryDays: number;
-  /** The CloudWatch dashboard `lazaret`: $3 a month where the account has three already. @default true */
+  /** The CloudWatch dashboard `lazaret-<region>`: $3 a month where the account has three already. @default true */
   readonly dashboard: boolean;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
+  /** Jobs over what is stored already, and their schedules. @default true */
+  readonly jobsEnabled: boolean;
+  /** Scanning of objects as they arrive, and promotion from staging buckets. It starts jobs. @default - `jobsEnabled` */
+  readonly eventsEnabled: boolean;
+  /** On everything that can have some, besides `application`: in `cdk.json` an object, or `team=payments,stage=test`. @default - none */
+  readonly tags: Readonly<Record<string, string>>;
   readonly network: NetworkSettings;
   readonly api: ApiSettings;
   /** Holds the functions' `bootstrap`. @default dist/functions; LAZARET_FUNCTIONS_DIR names another */
@@ -230,6 +236,9 @@ export const AWS_SETTINGS: Defaults = {
   quarantineLockDays: 0,
   quarantineExpiryDays: 0,
   dashboard: true,
+  jobsEnabled: true,
+  eventsEnabled: true,
+  tags: {},
   network: { subnetIds: [], assignPublicIp: true },
   api: AWS_API,
   functionsDir: FUNCTIONS_DIR,
@@ -240,9 +249,13 @@ export const AWS_SETTINGS: Defaults = {
   },
 };
 
-/** Reads the settings from the context (`-c name=value`, `cdk.json`) and the environment. */
-export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settings {
-  const context = new ContextReader(node);
+/** Reads the settings from the context (`-c name=value`, `cdk.json`) and the environment; `overrides` are those of one region alone. */
+export function readSettings(
+  node: Node,
+  environment: NodeJS.ProcessEnv,
+  overrides: Readonly<Record<string, unknown>> = {},
+): Settings {
+  const context = new ContextReader(node, overrides);
   const local = environment.LAZARET_LOCAL === '1' || context.flag('local', false);
   const defaults: Defaults = local
     ? {
@@ -264,6 +277,7 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     throw new Error('vpcId and subnetIds belong together: set both, or neither for a VPC of its own');
   }
   const alarmTopicArn = context.text('alarmTopicArn', '');
+  const jobsEnabled = context.flag('jobsEnabled', defaults.jobsEnabled);
   const endpointUrl = local ? environment.AWS_ENDPOINT_URL : undefined;
   const settings: Settings = {
     ...defaults,
@@ -318,6 +332,9 @@ export function readSettings(node: Node, environment: NodeJS.ProcessEnv): Settin
     quarantineExpiryDays: context.numberOrZero('quarantineExpiryDays', defaults.quarantineExpiryDays),
     dashboard: context.flag('dashboard', defaults.dashboard),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
+    jobsEnabled,
+    eventsEnabled: context.flag('eventsEnabled', jobsEnabled && defaults.eventsEnabled),
+    tags: context.pairs('tags', defaults.tags),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),
       subnetIds,
@@ -337,6 +354,17 @@ export function beatSeconds(settings: Settings): number {
 }
 
 function check(settings: Settings): void {
+  if (settings.eventsEnabled && !settings.jobsEnabled) {
+    throw new Error(
+      'eventsEnabled needs jobsEnabled: a bucket that is protected has what it holds already scanned by a job',
+    );
+  }
+  if (!settings.jobsEnabled && !settings.api.enabled) {
+    throw new Error('nothing would be deployed: set jobsEnabled or apiEnabled');
+  }
+  if (settings.schedules.length > 0 && !settings.jobsEnabled) {
+    throw new Error('schedules need jobsEnabled: they start jobs');
+  }
   for (const name of ['scanBuckets', 'stagingBuckets', 'promoteBuckets'] as const) {
     for (const bucket of settings[name]) {
       if (!/^[a-z0-9.*-]{1,63}$/.test(bucket)) {
@@ -373,10 +401,17 @@ function check(settings: Settings): void {
 
 /** Context values are strings from `-c` and anything from `cdk.json`; an error names the setting. */
 export class ContextReader {
-  constructor(private readonly node: Node) {}
+  constructor(
+    private readonly node: Node,
+    private readonly overrides: Readonly<Record<string, unknown>> = {},
+  ) {}
+
+  private value(name: string): unknown {
+    return this.overrides[name] ?? this.node.tryGetContext(name);
+  }
 
   text(name: string, fallback: string): string {
-    const value: unknown = this.node.tryGetContext(name);
+    const value = this.value(name);
     return value === undefined || value === null ? fallback : String(value);
   }
 
@@ -417,16 +452,37 @@ export class ContextReader {
   }
 
   list(name: string, fallback: readonly string[]): readonly string[] {
-    const value: unknown = this.node.tryGetContext(name);
+    const value = this.value(name);
     if (value === undefined || value === null) {
       return fallback;
     }
     const parts = Array.isArray(value) ? value.map(String) : String(value).split(',');
     return parts.map((part) => part.trim()).filter((part) => part !== '');
   }
+
+  /** Names and values: an object in `cdk.json`, or `name=value` with commas between. */
+  pairs(name: string, fallback: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const value = this.value(name);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return Object.fromEntries(Object.entries(value).map(([key, text]) => [key, String(text)]));
+    }
+    if (value === undefined || value === null) {
+      return fallback;
+    }
+    return Object.fromEntries(
+      this.list(name, []).map((pair) => {
+        const equals = pair.indexOf('=');
+        if (equals < 1) {
+          throw new Error(`${name}: \`${pair}\` is no pair; give name=value`);
+        }
+        return [pair.slice(0, equals), pair.slice(equals + 1)];
+      }),
+    );
+  }
+
   /** A list of objects, from `cdk.json` or as JSON. */
   objects<T>(name: string, fallback: readonly T[]): readonly T[] {
-    const value: unknown = this.node.tryGetContext(name);
+    const value = this.value(name);
     if (value === undefined || value === null) {
       return fallback;
     }

@@ -5,20 +5,35 @@ import { describe, it } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { REPOSITORY_ROOT } from '../lib/repository';
 import { Statements } from './statements';
-import { ACCOUNT, CERTIFICATE, deployment, flat, type Json, only, REGION, resources, templates } from './support';
+import {
+  ACCOUNT,
+  CERTIFICATE,
+  deployment,
+  flat,
+  type Json,
+  only,
+  REGION,
+  type Resource,
+  resources,
+  templates,
+} from './support';
 
 const ON = { apiEnabled: true, apiCertificateArn: CERTIFICATE };
 
 function api(context: Record<string, unknown> = {}): Template {
-  const { api } = templates(deployment('aws', { ...ON, ...context }));
-  assert.ok(api);
-  return api;
+  return templates(deployment('aws', { ...ON, ...context })).api;
 }
 
-const aws = api();
+const deployed = templates(deployment('aws', ON));
+const { api: aws, storage: kept } = deployed;
 const internal = api({ apiCertificateArn: '', apiInternal: true, apiPlainHttp: true });
-const { api: local } = templates(deployment('local'));
-assert.ok(local);
+const { api: local, storage: localKept } = templates(deployment('local'));
+
+function accessLogs(template: Template): [string, Resource] {
+  const [found] = Object.entries(resources(template, 'AWS::S3::Bucket')).filter(([id]) => id.startsWith('AccessLogs'));
+  assert.ok(found);
+  return found;
+}
 
 describe('the API', () => {
   it('is the owner’s choice on AWS, and there in the local cloud', () => {
@@ -26,12 +41,16 @@ describe('the API', () => {
     assert.ok(local);
   });
 
-  it('changes nothing in the other stacks but what these tell of themselves', () => {
+  it('changes nothing in the other stacks but what these tell of themselves, and what it leaves behind', () => {
     const without = templates(deployment('aws'));
-    const beside = templates(deployment('aws', ON));
-    for (const stack of ['storage', 'jobs', 'events'] as const) {
+    for (const stack of ['storage', 'network', 'jobs', 'events'] as const) {
       const { Outputs: _, ...before } = without[stack].toJSON();
-      const { Outputs: __, ...after } = beside[stack].toJSON();
+      const { Outputs: __, ...after } = structuredClone(deployed[stack].toJSON());
+      for (const id of Object.keys(after.Resources)) {
+        if (/^(Users|AccessLogs)/.test(id)) {
+          delete after.Resources[id];
+        }
+      }
       assert.deepEqual(after, before, stack);
     }
   });
@@ -142,11 +161,9 @@ describe('the load balancer of the API', () => {
 
   it('writes who called into a bucket of its own: private, encrypted, for a while', () => {
     const attributes = balancerAttributes(aws);
-    const [id, bucket] = Object.entries(resources(aws, 'AWS::S3::Bucket'))[0] ?? [];
-    assert.deepEqual(
-      [attributes['access_logs.s3.enabled'], flat(attributes['access_logs.s3.bucket'])],
-      ['true', `<${id}>`],
-    );
+    const [id, bucket] = accessLogs(kept);
+    assert.equal(attributes['access_logs.s3.enabled'], 'true');
+    assert.match(flat(attributes['access_logs.s3.bucket']), new RegExp(`^<LazaretStorage\\..*${id}`));
     assert.equal(bucket?.DeletionPolicy, 'Retain');
     assert.deepEqual(bucket?.Properties.PublicAccessBlockConfiguration, {
       BlockPublicAcls: true,
@@ -156,9 +173,12 @@ describe('the load balancer of the API', () => {
     });
     assert.match(JSON.stringify(bucket?.Properties.BucketEncryption), /"SSEAlgorithm":"AES256"/);
     assert.match(JSON.stringify(bucket?.Properties.LifecycleConfiguration), /"ExpirationInDays":30/);
-    assert.match(JSON.stringify(only(aws, 'AWS::S3::BucketPolicy')), /"aws:SecureTransport":"false"/);
-    const longer = only(api({ logRetentionDays: 365 }), 'AWS::S3::Bucket');
-    assert.match(JSON.stringify(longer.LifecycleConfiguration), /"ExpirationInDays":365/);
+    const policies = Object.entries(resources(kept, 'AWS::S3::BucketPolicy')).filter(([id]) =>
+      id.startsWith('AccessLogs'),
+    );
+    assert.match(JSON.stringify(policies), /"aws:SecureTransport":"false"/);
+    const [, longer] = accessLogs(templates(deployment('aws', { ...ON, logRetentionDays: 365 })).storage);
+    assert.match(JSON.stringify(longer.Properties.LifecycleConfiguration), /"ExpirationInDays":365/);
   });
 
   it('has no web ACL unless it is to have one', () => {
@@ -207,8 +227,8 @@ describe('a task of the API', () => {
   it('is told what its server needs to know', () => {
     const variables = environment(aws);
     const { LAZARET_API_USER_POOL_ID, LAZARET_API_CLIENT_IDS, ...rest } = variables;
-    assert.match(LAZARET_API_USER_POOL_ID ?? '', /^<UsersPool\w+>$/);
-    assert.match(LAZARET_API_CLIENT_IDS ?? '', /^<UsersPoolClient\w+>$/);
+    assert.match(LAZARET_API_USER_POOL_ID ?? '', /^<LazaretStorage\..*UsersPool\w+>$/);
+    assert.match(LAZARET_API_CLIENT_IDS ?? '', /^<LazaretStorage\..*UsersPoolClient\w+>$/);
     const own = Object.fromEntries(Object.entries(rest).filter(([name]) => name.startsWith('LAZARET_API_')));
     assert.deepEqual(own, {
       LAZARET_API_ASYNC: '0',
@@ -231,7 +251,7 @@ describe('a task of the API', () => {
   });
 
   it('has the agents’ engine, set as theirs', () => {
-    const agents = environment(templates(deployment('aws', ON)).jobs, 'lazaret-agent');
+    const agents = environment(deployed.jobs, 'lazaret-agent');
     for (const name of [
       'ENGINE',
       'ENGINE_LIMITS',
@@ -329,7 +349,7 @@ describe('the service of the API', () => {
 
 describe('the users of the API', () => {
   it('are made by who may, with passwords that are not guessed, and stay', () => {
-    const [pool] = Object.values(resources(aws, 'AWS::Cognito::UserPool'));
+    const [pool] = Object.values(resources(kept, 'AWS::Cognito::UserPool'));
     assert.ok(pool);
     const { UserPoolName, AdminCreateUserConfig, DeletionProtection, MfaConfiguration, Policies } = pool.Properties;
     assert.deepEqual(
@@ -343,7 +363,7 @@ describe('the users of the API', () => {
   });
 
   it('have one client, without a secret, whose tokens last an hour', () => {
-    const client = only(aws, 'AWS::Cognito::UserPoolClient');
+    const client = only(kept, 'AWS::Cognito::UserPoolClient');
     const { ClientName, GenerateSecret, AccessTokenValidity, TokenValidityUnits, PreventUserExistenceErrors } = client;
     assert.deepEqual(
       [ClientName, GenerateSecret, AccessTokenValidity, (TokenValidityUnits as Record<string, Json>).AccessToken],
@@ -473,10 +493,10 @@ describe('the API in the local cloud', () => {
     const variables = environment(local);
     assert.match(
       variables.LAZARET_API_JWKS_URL ?? '',
-      /^http:\/\/127\.0\.0\.1:4566\/<UsersPool\w+>\/\.well-known\/jwks\.json$/,
+      /^http:\/\/127\.0\.0\.1:4566\/<LazaretStorage\..*UsersPool\w+>\/\.well-known\/jwks\.json$/,
     );
     assert.equal(variables.LAZARET_API_COGNITO_URL, 'http://127.0.0.1:4566');
-    for (const [, { DeletionPolicy }] of Object.entries(resources(local, 'AWS::Cognito::UserPool'))) {
+    for (const [, { DeletionPolicy }] of Object.entries(resources(localKept, 'AWS::Cognito::UserPool'))) {
       assert.equal(DeletionPolicy, 'Delete');
     }
   });

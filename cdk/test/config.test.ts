@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { App } from 'aws-cdk-lib';
 import { AWS_SETTINGS, readSettings, type Settings } from '../lib/config';
+import { readRegions } from '../lib/config-regions';
 import { REPOSITORY_ROOT } from '../lib/repository';
 
 function read(context: Record<string, unknown>, environment: NodeJS.ProcessEnv = {}): Settings {
@@ -88,6 +89,9 @@ describe('the settings', () => {
       [{ definitionsPollSeconds: 0 }, /definitionsPollSeconds is `0`/],
       [{ definitionsMaxAgeSeconds: 'a week' }, /definitionsMaxAgeSeconds is `a week`/],
       [{ visibilitySeconds: 50_000 }, /visibilitySeconds is 50000/],
+      [{ jobsEnabled: false, eventsEnabled: true }, /eventsEnabled needs jobsEnabled/],
+      [{ jobsEnabled: false }, /nothing would be deployed/],
+      [{ tags: 'team' }, /tags: `team` is no pair/],
     ];
     for (const [context, message] of bad) {
       assert.throws(() => read({ scanBuckets: 'one', ...context }), message);
@@ -134,6 +138,34 @@ describe('the settings', () => {
     const defaults = `seconds_per_object: ${secondsPerObject}, seconds_per_byte: 1.0 / 8_000_000.0, startup_seconds: ${startupSeconds.toFixed(1)}, max_agents: ${maxAgents}`;
     assert.ok(fleet.includes(defaults), `workers/model/src/fleet.rs no longer says ${defaults}`);
     assert.equal(AWS_SETTINGS.secondsPerByte, 1 / 8_000_000);
+  });
+});
+
+describe('the regions', () => {
+  const regions = (value: unknown): unknown => readRegions(new App({ context: { regions: value } }).node);
+  const plain = (...names: string[]): unknown => names.map((region) => ({ region, overrides: {} }));
+
+  it('are that of the credentials, a list, or settings by region', () => {
+    assert.equal(readRegions(new App().node), undefined);
+    assert.equal(regions(''), undefined);
+    for (const list of ['eu-west-1, us-east-1', ['eu-west-1', 'us-east-1'], '["eu-west-1","us-east-1"]']) {
+      assert.deepEqual(regions(list), plain('eu-west-1', 'us-east-1'));
+    }
+    const settings = { 'eu-west-1': {}, 'us-gov-west-1': { vpcId: 'vpc-1' } };
+    for (const value of [settings, JSON.stringify(settings)]) {
+      assert.deepEqual(regions(value), [
+        { region: 'eu-west-1', overrides: {} },
+        { region: 'us-gov-west-1', overrides: { vpcId: 'vpc-1' } },
+      ]);
+    }
+  });
+
+  it('that can’t be what was meant are named', () => {
+    assert.throws(() => regions('frankfurt'), /`frankfurt` is not a region's name/);
+    assert.throws(() => regions('eu-west-1,eu-west-1'), /name each region once/);
+    assert.throws(() => regions([]), /at least one/);
+    assert.throws(() => regions('{"eu-west-1": 1}'), /what is set for `eu-west-1` is no object/);
+    assert.throws(() => regions('{eu-west-1'), /no JSON/);
   });
 });
 

@@ -128,10 +128,10 @@ describe('the event agents', () => {
   });
 
   it('run in the jobs’ cluster and network', () => {
-    assert.match(flat(service.Cluster), /^<LazaretJobs\..*Cluster/);
+    assert.match(flat(service.Cluster), /^<LazaretNetwork\..*Cluster/);
     const { AwsvpcConfiguration } = service.NetworkConfiguration as { AwsvpcConfiguration: Record<string, Json[]> };
     assert.equal(AwsvpcConfiguration.Subnets?.length, 2);
-    assert.match(flat(AwsvpcConfiguration.SecurityGroups?.[0]), /^<LazaretJobs\..*Tasks/);
+    assert.match(flat(AwsvpcConfiguration.SecurityGroups?.[0]), /^<LazaretNetwork\..*Tasks/);
     const elsewhere = templates(deployment('aws', { vpcId: 'vpc-1', subnetIds: 'subnet-1,subnet-2' })).events;
     const { NetworkConfiguration } = only(elsewhere, 'AWS::ECS::Service');
     assert.match(JSON.stringify(NetworkConfiguration), /"Subnets":\["subnet-1","subnet-2"\]/);

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { ACCOUNT, DEFINITION_TEXT, deployment, flat, type Json, only, REGION, resources, templates } from './support';
 
-const aws = templates(deployment('aws')).jobs;
-const x86 = templates(deployment('aws', { architecture: 'x86_64', vpcId: 'vpc-1', subnetIds: 'subnet-1' })).jobs;
+const { jobs: aws, network } = templates(deployment('aws'));
+const existing = templates(deployment('aws', { architecture: 'x86_64', vpcId: 'vpc-1', subnetIds: 'subnet-1' }));
+const x86 = existing.jobs;
 const local = templates(deployment('local')).jobs;
 
 interface Container {
@@ -55,8 +56,8 @@ describe('the state machine', () => {
 
   it('uses the subnets of an existing VPC without a look-up', () => {
     assert.equal(substitutionsOf(x86).SubnetIds, 'subnet-1');
-    assert.equal(Object.keys(resources(x86, 'AWS::EC2::VPC')).length, 0);
-    assert.equal(only(x86, 'AWS::EC2::SecurityGroup').VpcId, 'vpc-1');
+    assert.equal(Object.keys(resources(existing.network, 'AWS::EC2::VPC')).length, 0);
+    assert.equal(only(existing.network, 'AWS::EC2::SecurityGroup').VpcId, 'vpc-1');
   });
 });
 
@@ -149,12 +150,12 @@ describe('the tasks', () => {
   });
 
   it('stand in a network that nothing enters', () => {
-    for (const { Properties } of Object.values(resources(aws, 'AWS::EC2::SecurityGroup'))) {
+    for (const { Properties } of Object.values(resources(network, 'AWS::EC2::SecurityGroup'))) {
       assert.equal(Properties.SecurityGroupIngress, undefined);
     }
-    assert.equal(Object.keys(resources(aws, 'AWS::EC2::SecurityGroupIngress')).length, 0);
-    assert.equal(Object.keys(resources(aws, 'AWS::EC2::NatGateway')).length, 0);
-    assert.match(flat(only(aws, 'AWS::EC2::VPCEndpoint').ServiceName), /\.s3$/);
+    assert.equal(Object.keys(resources(network, 'AWS::EC2::SecurityGroupIngress')).length, 0);
+    assert.equal(Object.keys(resources(network, 'AWS::EC2::NatGateway')).length, 0);
+    assert.match(flat(only(network, 'AWS::EC2::VPCEndpoint').ServiceName), /\.s3$/);
   });
 });
 

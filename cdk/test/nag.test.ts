@@ -27,7 +27,7 @@ describe('cdk-nag’s AwsSolutions and CloudFormation’s own rules', () => {
 
   it('would find what has none', () => {
     const careless = deployment('local');
-    new s3.Bucket(careless.jobs, 'Careless');
+    new s3.Bucket(careless.storage, 'Careless');
     assert.throws(() => nag(careless), /Validation failed/);
   });
 });

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { App } from 'aws-cdk-lib';
+import { App, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { readSettings, type Settings } from '../lib/config';
-import { defineLazaret, type Lazaret } from '../lib/lazaret';
+import { defineLazaret, defineRegions, type Lazaret } from '../lib/lazaret';
 import { PROMOTE_OBJECT_DEFINITION, REPOSITORY_ROOT, RETRO_JOB_DEFINITION } from '../lib/repository';
 
 export const ACCOUNT = '111122223333';
@@ -19,15 +19,28 @@ export interface Deployment extends Lazaret {
   readonly settings: Settings;
 }
 
-/** The app as `bin/lazaret.ts` defines it, with the flags of `cdk.json` and a `bootstrap` that does nothing. */
+/** The app in one region, with the flags of `cdk.json` and a `bootstrap` that does nothing. */
 export function deployment(
   profile: Profile,
   context: Record<string, unknown> = {},
   validation: 'validated' | 'as it is' = 'as it is',
+  region = REGION,
 ): Deployment {
+  const app = newApp(profile, context, validation);
+  const settings = readSettings(app.node, environment(profile));
+  return { app, settings, ...defineLazaret(app, settings, { account: ACCOUNT, region }) };
+}
+
+/** The app as `bin/lazaret.ts` defines it, in all of its regions. */
+export function deployments(context: Record<string, unknown>): { readonly app: App; readonly regions: Lazaret[] } {
+  const app = newApp('aws', context, 'as it is');
+  return { app, regions: defineRegions(app, environment('aws'), { account: ACCOUNT, region: REGION }) };
+}
+
+function newApp(profile: Profile, context: Record<string, unknown>, validation: 'validated' | 'as it is'): App {
   const flags = JSON.parse(fs.readFileSync(path.join(REPOSITORY_ROOT, 'cdk', 'cdk.json'), 'utf8')).context;
   const outdir = fs.mkdtempSync(path.join(scratch(), 'assembly-'));
-  const app = new App({
+  return new App({
     // 5 s of CPU: once is enough
     builtinCloudFormationValidation: validation === 'validated',
     outdir,
@@ -39,8 +52,6 @@ export function deployment(
       ...context,
     },
   });
-  const settings = readSettings(app.node, environment(profile));
-  return { app, settings, ...defineLazaret(app, settings, { account: ACCOUNT, region: REGION }) };
 }
 
 export function environment(profile: Profile): NodeJS.ProcessEnv {
@@ -63,27 +74,48 @@ function scratch(): string {
   return scratchFolder;
 }
 
+/** Of a stack that is not deployed there is none: to ask for it is an error of the test's. */
 export interface Templates {
   readonly storage: Template;
+  readonly network: Template;
   readonly jobs: Template;
   readonly events: Template;
   readonly schedules: Template;
   readonly definitions: Template;
-  /** Where it is deployed. */
-  readonly api?: Template;
-  /** On AWS. */
-  readonly operation?: Template;
+  readonly api: Template;
+  readonly operation: Template;
 }
 
-export function templates({ storage, jobs, events, schedules, definitions, api, operation }: Lazaret): Templates {
+export function templates(lazaret: Lazaret): Templates {
+  const template = (stack: Stack | undefined): Template => {
+    assert.ok(stack, 'not deployed');
+    return Template.fromStack(stack);
+  };
   return {
-    storage: Template.fromStack(storage),
-    jobs: Template.fromStack(jobs),
-    events: Template.fromStack(events),
-    ...(api === undefined ? {} : { api: Template.fromStack(api) }),
-    schedules: Template.fromStack(schedules),
-    definitions: Template.fromStack(definitions),
-    ...(operation === undefined ? {} : { operation: Template.fromStack(operation) }),
+    get storage() {
+      return template(lazaret.storage);
+    },
+    get network() {
+      return template(lazaret.network);
+    },
+    get jobs() {
+      return template(lazaret.jobs);
+    },
+    get events() {
+      return template(lazaret.events);
+    },
+    get schedules() {
+      return template(lazaret.schedules);
+    },
+    get definitions() {
+      return template(lazaret.definitions);
+    },
+    get api() {
+      return template(lazaret.api);
+    },
+    get operation() {
+      return template(lazaret.operation);
+    },
   };
 }
 

@@ -23,7 +23,6 @@ export interface DashboardProps {
   readonly balancer: ApiBalancer | undefined;
 }
 
-export const DASHBOARD = 'lazaret';
 const PERIOD = Duration.minutes(5);
 const MINUTE = Duration.minutes(1);
 /** Of the 24 columns: three widgets a row. */
@@ -61,7 +60,8 @@ export class Dashboard extends Construct {
     super(scope, id);
     const { arns, balancer } = props;
     new cloudwatch.Dashboard(this, 'Dashboard', {
-      dashboardName: DASHBOARD,
+      // dashboards are the account's, whatever their region (CloudWatch user guide)
+      dashboardName: `lazaret-${arns.region}`,
       defaultInterval: Duration.hours(12),
       widgets: [
         [new cloudwatch.TextWidget({ markdown: `# Lazaret\n${RUNBOOK}`, width: 24, height: 2 })],

@@ -1,12 +1,10 @@
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import type { NetworkSettings } from '../config';
+import type { Settings } from '../config';
 
 export interface JobNetworkProps {
-  readonly settings: NetworkSettings;
-  /** Where custom resources can't run, the default security group stays as it is. */
-  readonly local: boolean;
+  readonly settings: Settings;
 }
 
 /**
@@ -21,10 +19,10 @@ export class JobNetwork extends Construct {
 
   constructor(scope: Construct, id: string, props: JobNetworkProps) {
     super(scope, id);
-    const { settings } = props;
+    const { network: settings, local } = props.settings;
     this.assignPublicIp = settings.assignPublicIp;
     if (settings.vpcId === undefined) {
-      this.vpc = this.createVpc(props.local);
+      this.vpc = this.createVpc(local);
       this.subnets = this.vpc.publicSubnets;
     } else {
       // by attributes: a look-up would need credentials at synth. Zones are asked for and never used: subnets go by their ids.
@@ -50,6 +48,7 @@ export class JobNetwork extends Construct {
       natGateways: 0,
       subnetConfiguration: [{ name: 'tasks', subnetType: ec2.SubnetType.PUBLIC }],
       gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
+      // where custom resources can't run, it stays as it is
       restrictDefaultSecurityGroup: !local,
     });
     acknowledge(vpc, {

@@ -4,22 +4,22 @@ import { Arns } from '../arns';
 import type { Settings } from '../config';
 import { DefinitionsUpdater } from '../constructs/definitions-updater';
 import { DefinitionsWatch } from '../constructs/definitions-watch';
-import type { JobsStack } from './jobs-stack';
+import type { NetworkStack } from './network-stack';
 
 export interface DefinitionsStackProps extends StackProps {
   readonly settings: Settings;
-  /** Whose cluster and network the updater uses. */
-  readonly jobs: JobsStack;
+  /** Where the updater runs. */
+  readonly place: NetworkStack;
 }
 
 /** Keeps the definitions young. The definitions themselves are in the results bucket and outlive it. */
 export class DefinitionsStack extends Stack {
   constructor(scope: Construct, id: string, props: DefinitionsStackProps) {
     super(scope, id, props);
-    const { settings, jobs } = props;
+    const { settings, place } = props;
     const arns = new Arns(this.account, this.region, settings);
     if (settings.definitionsEvery !== '') {
-      new DefinitionsUpdater(this, 'Updater', { settings, arns, network: jobs.network });
+      new DefinitionsUpdater(this, 'Updater', { settings, arns, network: place.network });
     }
     new DefinitionsWatch(this, 'Watch', { settings, arns });
   }

@@ -12,10 +12,13 @@ import { EventService } from '../constructs/event-service';
 import { NotificationsTopic } from '../constructs/notifications-topic';
 import { Promotion } from '../constructs/promotion';
 import type { JobsStack } from './jobs-stack';
+import type { NetworkStack } from './network-stack';
 
 export interface EventsStackProps extends StackProps {
   readonly settings: Settings;
-  /** Whose cluster and network the event agents use. */
+  /** Where the event agents run. */
+  readonly place: NetworkStack;
+  /** Whose agents' writes are our own as well. */
   readonly jobs: JobsStack;
 }
 
@@ -26,7 +29,7 @@ export interface EventsStackProps extends StackProps {
 export class EventsStack extends Stack {
   constructor(scope: Construct, id: string, props: EventsStackProps) {
     super(scope, id, props);
-    const { settings, jobs } = props;
+    const { settings, place, jobs } = props;
     const arns = new Arns(this.account, this.region, settings);
 
     const intake = new EventIntake(this, 'Intake', { settings });
@@ -39,7 +42,7 @@ export class EventsStack extends Stack {
     // what these roles write is known already: an object that was promoted into a protected bucket is not scanned again
     const ownRoles = [functions.promote.role, agent.taskRole, jobs.agent.taskRole];
     agent.container.addEnvironment('LAZARET_OWN_ROLE_IDS', ownRoles.map(({ roleId }) => roleId).join(','));
-    const { service } = new EventService(this, 'Service', { cluster: jobs.cluster, network: jobs.network, agent });
+    const { service } = new EventService(this, 'Service', { cluster: place.cluster, network: place.network, agent });
     // an agent names them and does not refer to them
     service.node.addDependency(stateMachine, topic);
 
