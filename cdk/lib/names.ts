@@ -65,9 +65,12 @@ export function functionName(handler: FunctionHandler): string {
   return `lazaret-${handler.replaceAll('_', '-')}`;
 }
 
+/** Of the function that promotes, and of its role. */
+export const PROMOTE = 'lazaret-promote';
+
 /**
- * Of the task roles of agents. Fixed, since the results bucket's policy names them and is deployed before them; with the
- * region, since roles are the account's.
+ * Of the roles that bucket policies name: those of agents, of the promotion, of the API. Fixed, since such policies are deployed without
+ * them, the results bucket's and those of other teams' apps; with the region, since roles are the account's.
  */
 export function taskRoleName(family: string, region: string): string {
   return `${family}-${region}`;
@@ -85,3 +88,8 @@ export function resultsBucketName(account: string, region: string): string {
 export function quarantineBucketName(account: string, region: string): string {
   return `lazaret-quarantine-${account}-${region}`;
 }
+
+/** The tags that name a verdict, and ask for protection: as in workers/model/src/tags.rs and workers/protection/src/tag.rs. */
+export const RESULT_TAG = 'scan-result';
+export const PROTECT_TAG = 'lazaret:protect';
+export const ACCEPT_TAG = 'lazaret:accept-from';

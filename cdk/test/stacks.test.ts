@@ -109,6 +109,7 @@ describe('two regions', () => {
     assert.deepEqual(roles.sort(), [
       'lazaret-agent-us-east-1',
       'lazaret-event-agent-us-east-1',
+      'lazaret-promote-us-east-1',
       'lazaret-scheduler-us-east-1',
     ]);
   });

@@ -3,7 +3,7 @@ import type { Arns } from '../arns';
 import type { Settings } from '../config';
 import { apiTaskSize, serverIdleSeconds } from '../config-api';
 import { engineEnvironment } from '../engine-environment';
-import { API, API_CONTAINER } from '../names';
+import { API, API_CONTAINER, taskRoleName } from '../names';
 import { useKeys } from '../object-permissions';
 import { forbid, type Permission } from '../permissions';
 import type { ApiUsers } from './api-users';
@@ -34,6 +34,7 @@ export class ApiTask extends Construct {
     const { userPoolId } = users.pool;
     this.task = new WorkerTask(this, 'Worker', {
       family: API,
+      roleName: taskRoleName(API, arns.region),
       worker: API_CONTAINER,
       folder: 'api',
       settings,

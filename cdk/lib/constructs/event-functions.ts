@@ -4,6 +4,7 @@ import * as targets from 'aws-cdk-lib/aws-events-targets';
 import { Construct } from 'constructs';
 import type { Arns } from '../arns';
 import type { Settings } from '../config';
+import { PROMOTE, taskRoleName } from '../names';
 import { takeObjects, useKeys } from '../object-permissions';
 import { forbid, type Permission } from '../permissions';
 import { PROMOTION_TIMES } from './promotion';
@@ -34,6 +35,7 @@ export class EventFunctions extends Construct {
     this.promote = new RustFunction(this, 'promote', {
       ...common,
       handler: 'promote',
+      roleName: taskRoleName(PROMOTE, arns.region),
       description: 'Takes one version of an object out of a staging bucket, as its verdict says',
       environment: { ...results, LAZARET_QUARANTINE_BUCKET: arns.quarantineBucketName },
       permissions: promotePermissions(settings, arns),

@@ -12,6 +12,8 @@ import { type Permission, permit } from '../permissions';
 
 export interface RustFunctionProps {
   readonly handler: FunctionHandler;
+  /** Where policies of buckets name it. @default - CloudFormation's choice */
+  readonly roleName?: string;
   /** What it does, for the console. */
   readonly description: string;
   /** The folder of `bootstrap`, the same for all functions. */
@@ -38,6 +40,7 @@ export class RustFunction extends Construct {
     const role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       description: `What the function ${name} may do`,
+      ...(props.roleName === undefined ? {} : { roleName: props.roleName }),
     });
     const logGroup = new logs.LogGroup(this, 'Log', {
       logGroupName: `/lazaret/functions/${name}`,
