@@ -138,6 +138,7 @@ test-e2e: yara ## whole jobs on the local cloud, started once
 	. $(LOCAL)/env
 	AWS_REGION=us-east-1 LAZARET_TEST_ENDPOINT="$$AWS_ENDPOINT_URL" cargo test --workspace --locked --test ports
 	cargo test --workspace --locked $(addprefix --test ,$(E2E)) -- --test-threads=1 --nocapture
+	local/destroy
 
 # ---- measuring ----
 

@@ -49,6 +49,20 @@ def deploy(place: Place, context: list[str]) -> bool:
     return True
 
 
+def destroy(place: Place) -> None:
+    """All stacks, by the assembly that they were deployed from."""
+    done = place.state / "deployed"
+    if not done.exists():
+        raise DeployFailed("nothing is deployed here; local/up deploys")
+    _run(place, ["cdk", "destroy", "--all", "--force", "--app", str(place.assembly), "--ci", "--no-notices"], "ab")
+    done.unlink()
+    assets = client(place, "s3")
+    for page in assets.get_paginator("list_objects_v2").paginate(Bucket=ASSETS_BUCKET):
+        for one in page.get("Contents", []):
+            assets.delete_object(Bucket=ASSETS_BUCKET, Key=one["Key"])
+    assets.delete_bucket(Bucket=ASSETS_BUCKET)
+
+
 def environment(place: Place) -> dict[str, str]:
     """What any client of the local cloud needs. The names are those of cdk/lib/names.ts."""
     states, topics = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine", f"arn:aws:sns:{REGION}:{ACCOUNT}"

@@ -63,3 +63,9 @@ class Place:
     @property
     def env_file(self) -> Path:
         return self.state / "env"
+
+
+def forget_account() -> None:
+    """A profile or an endpoint of the caller's could lead to a real account."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]

@@ -19,6 +19,8 @@ AGENT = "lazaret-agent"
 API = "lazaret-api"
 ENGINE = "lazaret-engine"
 FUNCTIONS = "bootstrap"
+# Those that the runner starts; an engine ends with its agent.
+TASKS = (CRAWLER, AGENT, API)
 
 
 def missing(place: Place, deploy: bool) -> list[str]:

@@ -15,12 +15,11 @@ from control.definitions import PublishFailed, publish_definitions
 from control.deploy import DeployFailed, deploy, environment
 from control.events import ensure_agents
 from control.machine import StartFailed
-from control.place import Place
+from control.place import Place, forget_account
 
 
 def main() -> int:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # a profile or an endpoint of the caller's could lead to a real account
+    forget_account()
     place = Place.from_environment(os.environ)
     options = _options(place)
     if absent := programs.missing(place, options.deploy):

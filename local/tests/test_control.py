@@ -16,7 +16,9 @@ from pathlib import Path
 from support import LOCAL, eventually, free_port, patched, runner_program  # isort: skip  (it makes `control` importable)
 from test_load_balancer import Balancer  # isort: skip
 
-from control import api, events, processes, programs
+from cloud.settings import REGION
+from control import api, destroy, events, processes, programs
+from control.deploy import client
 from control.place import LONGEST_SOCKET, Place
 
 
@@ -63,6 +65,21 @@ class UpAndDown(unittest.TestCase):
         self.assertEqual(processes.running(self.place), [])
         self.assertFalse(self.place.env_file.exists())
         self.assertIn("was not running", self.run_script("down").stdout)
+
+    def test_what_is_left_of_the_stacks_is_found_and_what_was_never_deployed_is_not_destroyed(self) -> None:
+        self.up()
+        self.assertEqual(list(destroy.leftovers(self.place)), [])
+        client(self.place, "sqs").create_queue(QueueName="lazaret-events")
+        client(self.place, "s3").create_bucket(
+            Bucket="lazaret-results", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        client(self.place, "sns").create_topic(Name="somebodys")
+        self.assertEqual(list(destroy.leftovers(self.place)), ["bucket lazaret-results", "queue lazaret-events"])
+        done = self.run_script("destroy")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("nothing is deployed", done.stderr)
+        self.run_script("down")
+        self.assertIn("no local cloud runs", self.run_script("destroy").stderr)
 
     def test_half_a_cloud_is_started_anew(self) -> None:
         self.up()
