@@ -22,9 +22,11 @@ export interface NetworkSettings {
   readonly subnetIds: readonly string[];
   /**
    * Whether tasks get public addresses. Without one they need a NAT or interface endpoints.
-   * @default true
+   * @default true - false with `privateSubnets`
    */
   readonly assignPublicIp: boolean;
+  /** The VPC of our own has private subnets and interface endpoints, no address and no way out. @default false - endpoints cost by the hour */
+  readonly privateSubnets: boolean;
 }
 
 /** Sizes of a Fargate task. */
@@ -172,6 +174,8 @@ export interface Settings {
   readonly eventsEnabled: boolean;
   /** On everything that can have some, besides `application`: in `cdk.json` an object, or `team=payments,stage=test`. @default - none */
   readonly tags: Readonly<Record<string, string>>;
+  /** Every program and function calls AWS by its FIPS 140 endpoints, and callers of the API need a cipher that is FIPS's. @default false */
+  readonly fips: boolean;
   readonly network: NetworkSettings;
   readonly api: ApiSettings;
   /** Holds the functions' `bootstrap`. @default dist/functions; LAZARET_FUNCTIONS_DIR names another */
@@ -239,7 +243,8 @@ export const AWS_SETTINGS: Defaults = {
   jobsEnabled: true,
   eventsEnabled: true,
   tags: {},
-  network: { subnetIds: [], assignPublicIp: true },
+  fips: false,
+  network: { subnetIds: [], assignPublicIp: true, privateSubnets: false },
   api: AWS_API,
   functionsDir: FUNCTIONS_DIR,
   // as workers/agent/Dockerfile lays them out
@@ -276,6 +281,7 @@ export function readSettings(
   if ((vpcId === '') !== (subnetIds.length === 0)) {
     throw new Error('vpcId and subnetIds belong together: set both, or neither for a VPC of its own');
   }
+  const privateSubnets = context.flag('privateSubnets', defaults.network.privateSubnets);
   const alarmTopicArn = context.text('alarmTopicArn', '');
   const jobsEnabled = context.flag('jobsEnabled', defaults.jobsEnabled);
   const endpointUrl = local ? environment.AWS_ENDPOINT_URL : undefined;
@@ -335,10 +341,12 @@ export function readSettings(
     jobsEnabled,
     eventsEnabled: context.flag('eventsEnabled', jobsEnabled && defaults.eventsEnabled),
     tags: context.pairs('tags', defaults.tags),
+    fips: context.flag('fips', defaults.fips),
     network: {
       ...(vpcId === '' ? {} : { vpcId }),
       subnetIds,
-      assignPublicIp: context.flag('assignPublicIp', defaults.network.assignPublicIp),
+      assignPublicIp: context.flag('assignPublicIp', !privateSubnets && defaults.network.assignPublicIp),
+      privateSubnets,
     },
     api: readApi(context, defaults.api, scanBuckets),
     functionsDir: environment.LAZARET_FUNCTIONS_DIR ?? defaults.functionsDir,
@@ -354,6 +362,7 @@ export function beatSeconds(settings: Settings): number {
 }
 
 function check(settings: Settings): void {
+  checkNetwork(settings);
   if (settings.eventsEnabled && !settings.jobsEnabled) {
     throw new Error(
       'eventsEnabled needs jobsEnabled: a bucket that is protected has what it holds already scanned by a job',
@@ -397,6 +406,29 @@ function check(settings: Settings): void {
     throw new Error(`visibilitySeconds is ${settings.visibilitySeconds}; give 3 to 43200`);
   }
   checkApi(settings.api, settings.local, settings.network.vpcId === undefined ? 'own VPC' : 'existing VPC');
+}
+
+function checkNetwork({ network, definitionsEvery, definitionsMirror, fips, local }: Settings): void {
+  if (fips && local) {
+    throw new Error('fips: the local cloud has one endpoint, and it is no FIPS one');
+  }
+  if (!network.privateSubnets) {
+    return;
+  }
+  if (network.vpcId !== undefined || network.assignPublicIp) {
+    throw new Error('privateSubnets are those of a VPC of our own: set neither vpcId nor assignPublicIp');
+  }
+  if (definitionsEvery !== '' && definitionsMirror === '') {
+    throw new Error(
+      'privateSubnets have no way to ClamAV’s mirror: name one in the VPC’s reach (definitionsMirror), or set definitionsEvery to nothing and publish from elsewhere',
+    );
+  }
+  if (fips) {
+    // AWS GovCloud user guide, AWS Step Functions: "US Commercial Regions only supports AWS PrivateLink for Non-FIPS endpoints"
+    throw new Error(
+      'privateSubnets and fips exclude each other: Step Functions has no FIPS endpoint that a VPC can have',
+    );
+  }
 }
 
 /** Context values are strings from `-c` and anything from `cdk.json`; an error names the setting. */

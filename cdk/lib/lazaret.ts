@@ -1,5 +1,6 @@
 import { type App, CliCredentialsStackSynthesizer, type Environment, type StackProps, Tags } from 'aws-cdk-lib';
 import { readSettings, type Settings } from './config';
+import { checkFips } from './config-fips';
 import { readRegions } from './config-regions';
 import { ApiStack } from './stacks/api-stack';
 import { DefinitionsStack } from './stacks/definitions-stack';
@@ -49,6 +50,7 @@ export function defineRegions(app: App, environment: NodeJS.ProcessEnv, env: Req
  * the stacks of each region by the same names, so that a deployment in one region is still the same one when others join it.
  */
 export function defineLazaret(app: App, settings: Settings, env: Required<Environment>, suffix = ''): Lazaret {
+  checkFips(settings, env.region);
   const common = (name: string, description: string): StackProps => ({
     env,
     stackName: name,

@@ -10,6 +10,8 @@ import type { JobNetwork } from './job-network';
 
 export interface ApiBalancerProps {
   readonly api: ApiSettings;
+  /** Whether callers must speak a TLS of FIPS 140. */
+  readonly fips: boolean;
   readonly network: JobNetwork;
   /** Of the server in a task. */
   readonly port: number;
@@ -51,7 +53,7 @@ export class ApiBalancer extends Construct {
     this.balancer = new elb.ApplicationLoadBalancer(this, 'Balancer', {
       loadBalancerName: API,
       vpc: network.vpc,
-      vpcSubnets: { subnets: api.subnetIds.length === 0 ? [...network.subnets] : this.subnets(api.subnetIds) },
+      vpcSubnets: { subnets: this.subnets(api, network) },
       internetFacing: !api.internal,
       securityGroup,
       idleTimeout: Duration.seconds(balancerIdleSeconds(api)),
@@ -77,11 +79,11 @@ export class ApiBalancer extends Construct {
         unhealthyThresholdCount: 3,
       },
     });
-    this.listen(api, port);
+    this.listen(api, port, props.fips);
     this.url = `${api.plainHttp ? 'http' : 'https'}://${this.balancer.loadBalancerDnsName}`;
   }
 
-  private listen(api: ApiSettings, port: number): void {
+  private listen(api: ApiSettings, port: number, fips: boolean): void {
     const tls =
       api.certificateArn === undefined
         ? { protocol: elb.ApplicationProtocol.HTTP }
@@ -89,7 +91,7 @@ export class ApiBalancer extends Construct {
             protocol: elb.ApplicationProtocol.HTTPS,
             certificates: [elb.ListenerCertificate.fromArn(api.certificateArn)],
             // TLS 1.2 and 1.3: clients of 2021 speak them
-            sslPolicy: elb.SslPolicy.RECOMMENDED_TLS,
+            sslPolicy: fips ? elb.SslPolicy.FIPS_TLS13_12 : elb.SslPolicy.RECOMMENDED_TLS,
           };
     this.balancer.addListener('Listener', {
       port,
@@ -100,8 +102,11 @@ export class ApiBalancer extends Construct {
     });
   }
 
-  private subnets(ids: readonly string[]): ec2.ISubnet[] {
-    return ids.map((subnetId) => {
+  private subnets(api: ApiSettings, network: JobNetwork): ec2.ISubnet[] {
+    if (api.subnetIds.length === 0) {
+      return [...(api.internal ? network.subnets : network.publicSubnets)];
+    }
+    return api.subnetIds.map((subnetId) => {
       const subnet = ec2.Subnet.fromSubnetId(this, subnetId, subnetId);
       acknowledge(subnet, {
         'Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId': 'Nobody here asks for its route table.',

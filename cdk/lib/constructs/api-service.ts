@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib';
-import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
 import { API } from '../names';
@@ -28,10 +27,10 @@ export class ApiService extends Construct {
   constructor(scope: Construct, id: string, props: ApiServiceProps) {
     super(scope, id);
     const { cluster, network, task, balancer } = props;
-    const securityGroup = new ec2.SecurityGroup(this, 'Tasks', {
-      vpc: network.vpc,
-      description: 'Servers of the verdict API: the load balancer calls them, and nobody else',
-    });
+    const securityGroup = network.tasks(
+      this,
+      'Servers of the verdict API: the load balancer calls them, and nobody else',
+    );
     this.service = new ecs.FargateService(this, 'Service', {
       serviceName: API,
       cluster,

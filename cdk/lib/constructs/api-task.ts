@@ -57,6 +57,7 @@ export class ApiTask extends Construct {
         // the server knows names, and all; patterns are the role's
         LAZARET_API_SCAN_BUCKETS: api.scanBuckets.some((name) => name.includes('*')) ? '*' : api.scanBuckets.join(','),
         LAZARET_API_UPLOAD_BUCKETS: api.uploadBuckets.join(','),
+        ...(settings.fips ? fipsCognito(arns.region, userPoolId) : {}),
         // an emulator's tokens say that AWS made them; its keys are at the emulator
         ...(settings.endpointUrl === undefined
           ? {}
@@ -76,6 +77,12 @@ export class ApiTask extends Construct {
       [...['jobs/*', 'work/*', 'verdicts/*'].map((pattern) => arns.results(pattern)), arns.quarantineObjects],
     );
   }
+}
+
+/** The server asks Cognito without the SDK. The issuer in tokens stays the usual one. */
+function fipsCognito(region: string, userPoolId: string): Record<string, string> {
+  const url = `https://cognito-idp-fips.${region}.amazonaws.com`;
+  return { LAZARET_API_COGNITO_URL: url, LAZARET_API_JWKS_URL: `${url}/${userPoolId}/.well-known/jwks.json` };
 }
 
 function permissions(settings: Settings, arns: Arns): Permission[] {

@@ -7,6 +7,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import type { Settings } from '../config';
+import { fipsEnvironment } from '../config-fips';
 import { type FunctionHandler, functionName } from '../names';
 import { type Permission, permit } from '../permissions';
 
@@ -67,6 +68,7 @@ export class RustFunction extends Construct {
       ...(props.reservedConcurrency ? { reservedConcurrentExecutions: props.reservedConcurrency } : {}),
       environment: {
         RUST_LOG: settings.rustLog,
+        ...fipsEnvironment(settings),
         ...props.environment,
         ...(settings.endpointUrl === undefined ? {} : { AWS_ENDPOINT_URL: settings.endpointUrl }),
       },

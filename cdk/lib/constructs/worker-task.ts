@@ -6,6 +6,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import type { Architecture, Settings, TaskSize } from '../config';
+import { fipsEnvironment } from '../config-fips';
 import { type Permission, permit } from '../permissions';
 import { REPOSITORY_ROOT } from '../repository';
 
@@ -77,7 +78,7 @@ export class WorkerTask extends Construct {
       containerName: props.worker,
       image: this.image(props),
       ...(props.command === undefined ? {} : { command: [...props.command] }),
-      environment: { RUST_LOG: settings.rustLog, ...props.environment },
+      environment: { RUST_LOG: settings.rustLog, ...fipsEnvironment(settings), ...props.environment },
       readonlyRootFilesystem: true,
       linuxParameters: hardening,
       // Fargate's longest: an agent finishes its packet or gives it back

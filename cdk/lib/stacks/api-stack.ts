@@ -31,6 +31,7 @@ export class ApiStack extends Stack {
 
     const balancer = new ApiBalancer(this, 'Balancer', {
       api,
+      fips: settings.fips,
       network: place.network,
       port: API_PORT,
       accessLogs: kept.accessLogs,
