@@ -60,6 +60,11 @@ export interface Settings {
    * @default - none: SSE-S3 and the AWS managed key need no grant
    */
   readonly kmsKeyArns: readonly string[];
+  /**
+   * A KMS key (its ARN, in the deployment's region) for our own buckets, results and quarantine, and for all log groups. Its policy is the owner's.
+   * @default - none: S3's own keys, and CloudWatch's
+   */
+  readonly ownKeyArn?: string;
   /** Of tasks and functions. @default 'arm64' - a fifth cheaper than x86_64 on Fargate and Lambda */
   readonly architecture: Architecture;
   /** The most agents that one job may launch. @default 500 - 1,000 vCPUs: below a grown account's quota */
@@ -282,6 +287,7 @@ export function readSettings(
     throw new Error('vpcId and subnetIds belong together: set both, or neither for a VPC of its own');
   }
   const privateSubnets = context.flag('privateSubnets', defaults.network.privateSubnets);
+  const ownKeyArn = context.text('ownKeyArn', '');
   const alarmTopicArn = context.text('alarmTopicArn', '');
   const jobsEnabled = context.flag('jobsEnabled', defaults.jobsEnabled);
   const endpointUrl = local ? environment.AWS_ENDPOINT_URL : undefined;
@@ -337,6 +343,7 @@ export function readSettings(
     quarantineLockDays: context.numberOrZero('quarantineLockDays', defaults.quarantineLockDays),
     quarantineExpiryDays: context.numberOrZero('quarantineExpiryDays', defaults.quarantineExpiryDays),
     dashboard: context.flag('dashboard', defaults.dashboard),
+    ...(ownKeyArn === '' ? {} : { ownKeyArn }),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     jobsEnabled,
     eventsEnabled: context.flag('eventsEnabled', jobsEnabled && defaults.eventsEnabled),
@@ -406,6 +413,16 @@ function check(settings: Settings): void {
     throw new Error(`visibilitySeconds is ${settings.visibilitySeconds}; give 3 to 43200`);
   }
   checkApi(settings.api, settings.local, settings.network.vpcId === undefined ? 'own VPC' : 'existing VPC');
+}
+
+/** Throws where a key is not one that the buckets and log groups of a region can have. */
+export function checkOwnKey({ ownKeyArn }: Settings, region: string): void {
+  if (
+    ownKeyArn !== undefined &&
+    !new RegExp(`^arn:[a-z-]+:kms:${region}:\\d{12}:key/(mrk-)?[0-9a-f-]{32,36}$`).test(ownKeyArn)
+  ) {
+    throw new Error(`ownKeyArn: \`${ownKeyArn}\` is not the ARN of a KMS key in ${region}`);
+  }
 }
 
 function checkNetwork({ network, definitionsEvery, definitionsMirror, fips, local }: Settings): void {

@@ -39,3 +39,29 @@ export function takeObjects(arns: Arns, objects: readonly string[]): Permission[
 export function useKeys(settings: Settings, why: string, actions: readonly string[]): Permission[] {
   return settings.kmsKeyArns.length === 0 ? [] : [{ why, actions, resources: settings.kmsKeyArns }];
 }
+
+/**
+ * What the key of our own two buckets (`ownKeyArn`) takes, from what a role may do there: to read is to decrypt, and to write is to have a data key made, and
+ * decrypted again where the parts of an upload are put together. By way of S3 alone.
+ */
+export function useOwnKey(settings: Settings, region: string, permissions: readonly Permission[]): Permission[] {
+  const may = (action: RegExp): boolean =>
+    permissions.some(
+      ({ actions, resources }) =>
+        actions.some((name) => action.test(name)) && resources.some((arn) => OWN_OBJECTS.test(arn)),
+    );
+  const [reads, writes] = [may(/^s3:GetObject(Version)?$/), may(/^s3:PutObject$/)];
+  if (settings.ownKeyArn === undefined || (!reads && !writes)) {
+    return [];
+  }
+  return [
+    {
+      why: 'Reads or writes in our own buckets, under the key that the owner named for them.',
+      actions: ['kms:Decrypt', ...(writes ? ['kms:GenerateDataKey'] : [])],
+      resources: [settings.ownKeyArn],
+      conditions: { StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` } },
+    },
+  ];
+}
+
+const OWN_OBJECTS = /:::lazaret-(results|quarantine)-[^/]*\//;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
+import aslValidator from 'asl-validator';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { FIPS_REGIONS } from '../lib/config-fips';
 import { REPOSITORY_ROOT } from '../lib/repository';
@@ -11,6 +12,7 @@ import {
   ACCOUNT,
   type Deployment,
   deployment,
+  flat,
   type Json,
   type Resource,
   resources,
@@ -23,6 +25,8 @@ const API = { apiEnabled: true, apiCertificateArn: certificate('eu-central-1') }
 const NAMES = ['storage', 'network', 'jobs', 'schedules', 'events', 'definitions', 'operation', 'api'] as const;
 const MIRROR = { definitionsMirror: 'http://mirror.internal:8080' };
 
+const OWN_KEY = `arn:aws:kms:eu-central-1:${ACCOUNT}:key/12345678-1234-1234-1234-123456789012`;
+
 /** How an owner may deploy, by the name that cdk/README.md has for it. */
 const VARIANTS: Record<string, { readonly context: Record<string, unknown>; readonly region?: string }> = {
   'everything on': {
@@ -30,6 +34,7 @@ const VARIANTS: Record<string, { readonly context: Record<string, unknown>; read
       ...API,
       ...MIRROR,
       privateSubnets: true,
+      ownKeyArn: OWN_KEY,
       kmsKeyArns: `arn:aws:kms:eu-central-1:${ACCOUNT}:key/1`,
       promoteBuckets: 'production,public-*',
       promoteType: 'EXPRESS',
@@ -225,6 +230,80 @@ describe('a VPC of ours with private subnets', () => {
     refused({ ...MIRROR, vpcId: 'vpc-1', subnetIds: 'subnet-1' }, /set neither vpcId nor assignPublicIp/);
     refused({ ...MIRROR, fips: true }, /exclude each other/);
   });
+});
+
+describe('a key of the owner’s for what we keep', () => {
+  const { all, present } = variant('everything on');
+
+  it('encrypts our buckets and every log group', () => {
+    for (const [id, { Properties }] of every([all.storage], 'AWS::S3::Bucket').filter(
+      ([id]) => !id.startsWith('Access'),
+    )) {
+      const text = JSON.stringify(Properties.BucketEncryption);
+      assert.ok(text.includes(OWN_KEY) && text.includes('"BucketKeyEnabled":true') && text.includes('"aws:kms"'), id);
+    }
+    for (const [id, { Properties }] of every(present, 'AWS::Logs::LogGroup')) {
+      assert.equal(Properties.KmsKeyId, OWN_KEY, id);
+    }
+  });
+
+  it('is used by the roles that read or write there, by way of S3, and by no other', () => {
+    const used = (role: string): string[] => {
+      const statements = every(present, 'AWS::IAM::Policy')
+        .filter(([id]) => id.startsWith(role))
+        .flatMap(([, { Properties }]) => (Properties.PolicyDocument as { Statement: Record<string, Json>[] }).Statement)
+        .filter(({ Resource }) => [Resource].flat().includes(OWN_KEY));
+      for (const { Condition } of statements) {
+        assert.deepEqual(Condition, { StringEquals: { 'kms:ViaService': 's3.eu-central-1.amazonaws.com' } }, role);
+      }
+      return statements.flatMap(({ Action }) => Action as string | string[]).sort();
+    };
+    const both = ['kms:Decrypt', 'kms:GenerateDataKey'];
+    for (const writer of [
+      'AgentWorkerTaskRole',
+      'CrawlerWorkerTaskRole',
+      'Functionspromote',
+      'UpdaterWorkerTaskRole',
+      'ApiWorkerTaskRole',
+    ]) {
+      assert.deepEqual([...new Set(used(writer))], both, writer);
+    }
+    assert.deepEqual(used('Watchwatchdefinitions'), ['kms:Decrypt']);
+    for (const stranger of ['Functionscheckinput', 'RetroJobRole', 'PromotionRole']) {
+      assert.deepEqual(used(stranger), [], stranger);
+    }
+  });
+
+  it('is one of the region', () => {
+    const other = OWN_KEY.replace('eu-central-1', 'us-east-1');
+    assert.throws(() => deployment('aws', { ownKeyArn: other }), /is not the ARN of a KMS key in eu-central-1/);
+    assert.throws(() => deployment('aws', { ownKeyArn: 'alias/mine' }), /is not the ARN of a KMS key/);
+  });
+});
+
+describe('the state machines', () => {
+  for (const name of ['everything on', 'as it comes']) {
+    it(`are valid Amazon States Language once their placeholders are filled in (${name})`, () => {
+      const machines = every(variant(name).present, 'AWS::StepFunctions::StateMachine');
+      assert.equal(machines.length, 2);
+      for (const [id, { Properties }] of machines) {
+        const values = Properties.DefinitionSubstitutions as Record<string, Json>;
+        const text = String(Properties.DefinitionString).replaceAll(/\$\{(\w+)\}/g, (_, placeholder: string) => {
+          const value = values[placeholder];
+          assert.ok(value !== undefined, `${id}: ${placeholder}`);
+          // what CloudFormation knows at deploy alone: of a function, an ARN
+          return typeof value === 'object' && value !== null && 'Fn::GetAtt' in value
+            ? `arn:aws:lambda:eu-central-1:${ACCOUNT}:function:lazaret-a-function`
+            : flat(value)
+                .replaceAll('<AWS::Partition>', 'aws')
+                .replaceAll(/<[^>]+>/g, 'known-later');
+        });
+        assert.doesNotMatch(text, /\$\{/);
+        const { isValid, errors } = aslValidator(JSON.parse(text));
+        assert.ok(isValid, `${id}: ${JSON.stringify(errors)}`);
+      }
+    });
+  }
 });
 
 describe('a VPC of ours as it comes', () => {

@@ -2,9 +2,12 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { ownKey } from './own-key';
 
 export interface QuarantineBucketProps {
   readonly bucketName: string;
+  /** @default - S3's own keys */
+  readonly keyArn: string | undefined;
   /** Nobody deletes a version for so many days, short of a role that may bypass governance. 0: no Object Lock. */
   readonly lockDays: number;
   /** A version is deleted after so many days. 0: never. */
@@ -22,7 +25,10 @@ export class QuarantineBucket extends Construct {
     this.bucket = new s3.Bucket(this, 'Bucket', {
       bucketName: props.bucketName,
       blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
-      encryption: s3.BucketEncryption.S3_MANAGED,
+      // a bucket's own data key spares a call of KMS for each object
+      ...(props.keyArn === undefined
+        ? { encryption: s3.BucketEncryption.S3_MANAGED }
+        : { encryption: s3.BucketEncryption.KMS, bucketKeyEnabled: true, ...ownKey(this, props.keyArn) }),
       enforceSSL: true,
       versioned: true,
       ...(props.lockDays === 0

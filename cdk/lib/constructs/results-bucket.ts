@@ -3,9 +3,12 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { ownKey } from './own-key';
 
 export interface ResultsBucketProps {
   readonly bucketName: string;
+  /** @default - S3's own keys */
+  readonly keyArn: string | undefined;
   /** ARNs of the roles that may write below `verdicts/`: those of the agents. */
   readonly verdictWriters: readonly string[];
   /** @default false - a job's proof outlives the stack */
@@ -26,7 +29,10 @@ export class ResultsBucket extends Construct {
     this.bucket = new s3.Bucket(this, 'Bucket', {
       bucketName: props.bucketName,
       blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
-      encryption: s3.BucketEncryption.S3_MANAGED,
+      // a bucket's own data key spares a call of KMS for each object
+      ...(props.keyArn === undefined
+        ? { encryption: s3.BucketEncryption.S3_MANAGED }
+        : { encryption: s3.BucketEncryption.KMS, bucketKeyEnabled: true, ...ownKey(this, props.keyArn) }),
       enforceSSL: true,
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
       removalPolicy: props.disposable ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { type Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -9,7 +9,9 @@ import { acknowledge } from '../acknowledge';
 import type { Settings } from '../config';
 import { fipsEnvironment } from '../config-fips';
 import { type FunctionHandler, functionName } from '../names';
+import { useOwnKey } from '../object-permissions';
 import { type Permission, permit } from '../permissions';
+import { ownKey } from './own-key';
 
 export interface RustFunctionProps {
   readonly handler: FunctionHandler;
@@ -46,11 +48,12 @@ export class RustFunction extends Construct {
     const logGroup = new logs.LogGroup(this, 'Log', {
       logGroupName: `/lazaret/functions/${name}`,
       retention: settings.logRetentionDays,
+      ...ownKey(this, settings.ownKeyArn),
       removalPolicy: RemovalPolicy.DESTROY,
     });
     // its own group only, in place of the managed policy for any log group of the account
     logGroup.grantWrite(role);
-    permit(role, props.permissions);
+    permit(role, [...props.permissions, ...useOwnKey(settings, Stack.of(this).region, props.permissions)]);
     this.role = role;
 
     this.function = new lambda.Function(this, 'Function', {

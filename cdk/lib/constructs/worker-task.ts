@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -7,8 +7,10 @@ import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import type { Architecture, Settings, TaskSize } from '../config';
 import { fipsEnvironment } from '../config-fips';
+import { useOwnKey } from '../object-permissions';
 import { type Permission, permit } from '../permissions';
 import { REPOSITORY_ROOT } from '../repository';
+import { ownKey } from './own-key';
 
 export interface WorkerTaskProps {
   readonly family: string;
@@ -47,7 +49,8 @@ export class WorkerTask extends Construct {
       description: `What the program in ${props.family} may do`,
       ...(props.roleName === undefined ? {} : { roleName: props.roleName }),
     });
-    permit(this.taskRole, props.permissions);
+    const { region } = Stack.of(this);
+    permit(this.taskRole, [...props.permissions, ...useOwnKey(settings, region, props.permissions)]);
 
     this.taskDefinition = new ecs.FargateTaskDefinition(this, 'Definition', {
       family: props.family,
@@ -70,6 +73,7 @@ export class WorkerTask extends Construct {
     this.logGroup = new logs.LogGroup(this, 'Log', {
       logGroupName: `/lazaret/${props.log ?? props.worker}`,
       retention: settings.logRetentionDays,
+      ...ownKey(this, settings.ownKeyArn),
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const hardening = new ecs.LinuxParameters(this, 'Hardening', { initProcessEnabled: true });

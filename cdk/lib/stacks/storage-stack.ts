@@ -34,11 +34,13 @@ export class StorageStack extends Stack {
     const { agentRoles } = new Arns(this.account, this.region, settings);
     this.results = new ResultsBucket(this, 'Results', {
       bucketName: resultsBucketName(this.account, this.region),
+      keyArn: settings.ownKeyArn,
       verdictWriters: agentRoles,
       disposable,
     }).bucket;
     this.quarantine = new QuarantineBucket(this, 'Quarantine', {
       bucketName: quarantineBucketName(this.account, this.region),
+      keyArn: settings.ownKeyArn,
       lockDays: settings.quarantineLockDays,
       expiryDays: settings.quarantineExpiryDays,
       disposable,
