@@ -306,6 +306,14 @@ describe('the state machines', () => {
   }
 });
 
+describe('jobs alone', () => {
+  it('may start nothing of what is not there', () => {
+    const policies = JSON.stringify(every(variant('jobs alone').present, 'AWS::IAM::Policy'));
+    assert.doesNotMatch(policies, /promote-object|sns:Publish|events:PutEvents/);
+    assert.match(JSON.stringify(every(variant('as it comes').present, 'AWS::IAM::Policy')), /promote-object/);
+  });
+});
+
 describe('a VPC of ours as it comes', () => {
   const { all } = variant('as it comes');
 

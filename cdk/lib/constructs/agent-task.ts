@@ -77,6 +77,14 @@ function agentPermissions(settings: Settings, arns: Arns): Permission[] {
       actions: ['s3:PutObject', 's3:GetObject'],
       resources: [arns.results('verdicts/*')],
     },
+    ...(settings.eventsEnabled ? promotionPermissions(settings, arns) : []),
+    ...useKeys(settings, 'Reads objects under the keys that the owner named.', ['kms:Decrypt']),
+  ];
+}
+
+/** Without events nothing promotes, and there is no such state machine. */
+function promotionPermissions(settings: Settings, arns: Arns): Permission[] {
+  return [
     {
       why: 'Has objects of staging buckets promoted.',
       actions: ['states:StartExecution'],
@@ -92,6 +100,5 @@ function agentPermissions(settings: Settings, arns: Arns): Permission[] {
           },
         ]
       : []),
-    ...useKeys(settings, 'Reads objects under the keys that the owner named.', ['kms:Decrypt']),
   ];
 }
