@@ -1,3 +1,4 @@
+import { Aws } from 'aws-cdk-lib';
 import type { Arns } from './arns';
 import type { Settings } from './config';
 import type { Permission } from './permissions';
@@ -35,9 +36,10 @@ export function takeObjects(arns: Arns, objects: readonly string[]): Permission[
   ];
 }
 
-/** With the keys that the owner named, if there are any. */
+/** With the keys that the owner named, if there are any: where S3 asks for it, on an object's behalf. */
 export function useKeys(settings: Settings, why: string, actions: readonly string[]): Permission[] {
-  return settings.kmsKeyArns.length === 0 ? [] : [{ why, actions, resources: settings.kmsKeyArns }];
+  const conditions = { StringEquals: { 'kms:ViaService': `s3.${Aws.REGION}.${Aws.URL_SUFFIX}` } };
+  return settings.kmsKeyArns.length === 0 ? [] : [{ why, actions, resources: settings.kmsKeyArns, conditions }];
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { KEY, PRODUCTION, QUARANTINE, RESULTS, STAGING, Statements } from './statements';
-import { ACCOUNT, deployment, REGION, resources, templates } from './support';
+import { ACCOUNT, CERTIFICATE, deployment, flat, type Json, REGION, resources, templates } from './support';
 
 const JOB_QUEUES = `arn:<AWS::Partition>:sqs:${REGION}:${ACCOUNT}:lazaret-job-*`;
 const PROMOTE = `arn:<AWS::Partition>:states:${REGION}:${ACCOUNT}:stateMachine:lazaret-promote-object`;
@@ -47,6 +47,41 @@ describe('no role', () => {
     );
     for (const { condition } of everything.filter(({ actions }) => actions.includes('ecs:ListTasks'))) {
       assert.match(JSON.stringify(condition), /ecs:cluster/);
+    }
+  });
+
+  it('acts in buckets of other accounts, whoever has their names now', () => {
+    const api = new Statements('api', { apiEnabled: true, apiCertificateArn: CERTIFICATE, apiUploadBuckets: 'clean' });
+    const inS3 = [...everywhere, ...api.all].filter(
+      ({ effect, actions, resources }) =>
+        effect === 'Allow' && actions.some((action) => action.startsWith('s3:')) && !resources.includes('*'),
+    );
+    assert.ok(inS3.length > 20);
+    for (const { role, condition } of inS3) {
+      assert.deepEqual(condition, { StringEquals: { 'aws:ResourceAccount': ACCOUNT } }, role);
+    }
+  });
+
+  it('uses the owner’s keys but where S3 asks for it', () => {
+    for (const { role, condition } of everywhere.filter(({ resources }) => resources.includes(KEY))) {
+      const { StringEquals } = condition as { StringEquals: Record<string, Json> };
+      assert.equal(flat(StringEquals['kms:ViaService']), 's3.<AWS::Region>.<AWS::URLSuffix>', role);
+    }
+  });
+
+  it('can be taken by ECS or Step Functions for another account', () => {
+    const { jobs, events, definitions } = templates(deployment('aws'));
+    for (const [id, { Properties }] of [jobs, events, definitions].flatMap((template) =>
+      Object.entries(resources(template, 'AWS::IAM::Role')),
+    )) {
+      const { Statement } = Properties.AssumeRolePolicyDocument as { Statement: Record<string, Json>[] };
+      const [trust] = Statement;
+      assert.ok(trust, id);
+      const { Service } = trust.Principal as { Service: Json };
+      if (/TaskRole|^(RetroJob|Promotion)Role/.test(id)) {
+        assert.ok(['ecs-tasks.amazonaws.com', 'states.amazonaws.com'].includes(flat(Service)), id);
+        assert.deepEqual(trust.Condition, { StringEquals: { 'aws:SourceAccount': ACCOUNT } }, id);
+      }
     }
   });
 

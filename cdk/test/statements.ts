@@ -54,7 +54,7 @@ export class Statements {
   }
 }
 
-function statementsOf(template: Template): Statement[] {
+export function statementsOf(template: Template): Statement[] {
   return Object.values(resources(template, 'AWS::IAM::Policy')).flatMap(({ Properties }) => {
     const role = (Properties.Roles as { Ref: string }[])[0]?.Ref ?? '';
     const document = Properties.PolicyDocument as { Statement: Record<string, Json>[] };

@@ -45,9 +45,9 @@ export class AgentTask extends Construct {
       scratch: { path: scratchDir, gib: settings.scratchGiB },
       permissions: [...agentPermissions(settings, arns), ...work.permissions],
     });
-    // `scanBuckets` may be a pattern that our own buckets match: proof and evidence are still not an agent's to delete
     forbid(
       this.task.taskRole,
+      '`scanBuckets` may be a pattern that our own buckets match: proof and evidence are still not an agent’s to delete.',
       ['s3:DeleteObject', 's3:DeleteObjectVersion'],
       [arns.results('*'), arns.quarantineObjects],
     );

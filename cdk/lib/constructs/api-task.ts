@@ -70,9 +70,9 @@ export class ApiTask extends Construct {
       permissions: permissions(settings, arns),
     });
     this.task.container.addPortMappings({ containerPort: API_PORT });
-    // buckets to scan may be a pattern that our own match: what was found elsewhere, and what is infected, is no caller's to ask about
     forbid(
       this.task.taskRole,
+      'Buckets to scan may be a pattern that our own match: what was found elsewhere, and what is infected, is no caller’s to ask about.',
       ['s3:GetObject', 's3:GetObjectVersion'],
       [...['jobs/*', 'work/*', 'verdicts/*'].map((pattern) => arns.results(pattern)), arns.quarantineObjects],
     );

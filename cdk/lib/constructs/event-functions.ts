@@ -42,17 +42,23 @@ export class EventFunctions extends Construct {
       timeout: Duration.seconds(PROMOTION_TIMES[settings.promoteType].functionSeconds),
       reservedConcurrency: settings.promoteConcurrency,
     });
-    // `promoteBuckets` may be a pattern that our own buckets match
-    forbid(this.promote.role, ['s3:PutObject'], [arns.results('*')]);
     forbid(
       this.promote.role,
+      '`promoteBuckets` may be a pattern that our own buckets match.',
+      ['s3:PutObject'],
+      [arns.results('*')],
+    );
+    forbid(
+      this.promote.role,
+      '`stagingBuckets` may be a pattern that our own buckets match.',
       ['s3:DeleteObject', 's3:DeleteObjectVersion'],
       [arns.results('*'), arns.quarantineObjects],
     );
-    // nor is a production bucket staging because a pattern of `stagingBuckets` matches it. PutObjectTagging stays: a copy's tags need it
+    // PutObjectTagging stays: a copy's tags need it
     if (arns.productionObjects.length > 0) {
       forbid(
         this.promote.role,
+        'A production bucket is not staging because a pattern of `stagingBuckets` matches it.',
         [
           's3:DeleteObject',
           's3:DeleteObjectVersion',
@@ -214,14 +220,14 @@ function protectPermissions(arns: Arns): Permission[] {
 function watchPermissions(arns: Arns): Permission[] {
   return [
     {
-      why: 'Lists what waits in the buckets that the owner named, and whether they keep versions.',
+      why: 'Lists what waits in the buckets that may be staging buckets, and whether they keep versions.',
       actions: ['s3:ListBucket', 's3:GetBucketVersioning'],
-      resources: [...arns.scanBuckets, arns.resultsBucket],
+      resources: [...arns.stagingBuckets, arns.resultsBucket],
     },
     {
       why: 'Reads the verdict tags of any object there: what was held waits for a person.',
       actions: ['s3:GetObjectTagging', 's3:GetObjectVersionTagging'],
-      resources: arns.scanObjects,
+      resources: arns.stagingObjects,
     },
     {
       why: 'Reads which buckets are staging buckets.',

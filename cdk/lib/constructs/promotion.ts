@@ -84,7 +84,9 @@ function definition(type: PromoteType): string {
 
 function createRole(scope: Construct, { settings, arns, promote }: PromotionProps): iam.Role {
   const role = new iam.Role(scope, 'Role', {
-    assumedBy: new iam.ServicePrincipal('states.amazonaws.com'),
+    assumedBy: new iam.ServicePrincipal('states.amazonaws.com', {
+      conditions: { StringEquals: { 'aws:SourceAccount': arns.account } },
+    }),
     description: `What the state machine ${promoteStateMachineName(settings.promoteType)} may do`,
   });
   permit(role, [

@@ -69,7 +69,9 @@ export class RetroJob extends Construct {
 
   private createRole({ arns, functions, crawler, agent }: RetroJobProps): iam.Role {
     const role = new iam.Role(this, 'Role', {
-      assumedBy: new iam.ServicePrincipal('states.amazonaws.com'),
+      assumedBy: new iam.ServicePrincipal('states.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': arns.account } },
+      }),
       description: `What the state machine ${STATE_MACHINE} may do`,
     });
     permit(role, [

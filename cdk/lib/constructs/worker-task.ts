@@ -43,7 +43,11 @@ export class WorkerTask extends Construct {
   constructor(scope: Construct, id: string, props: WorkerTaskProps) {
     super(scope, id);
     const { settings, scratch } = props;
-    const principal = new iam.ServicePrincipal('ecs-tasks.amazonaws.com');
+    const { account } = Stack.of(this);
+    // for tasks of this account: ECS says whose it asks for
+    const principal = new iam.ServicePrincipal('ecs-tasks.amazonaws.com', {
+      conditions: { StringEquals: { 'aws:SourceAccount': account } },
+    });
     this.taskRole = new iam.Role(this, 'TaskRole', {
       assumedBy: principal,
       description: `What the program in ${props.family} may do`,
