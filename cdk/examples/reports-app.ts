@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 import { App, Stack } from 'aws-cdk-lib';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as ecr from 'aws-cdk-lib/aws-ecr';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
-import { ProtectedBucket, RetroSchedule, TwoBucketIngest } from 'lazaret-cdk';
+import { ProtectedBucket, RetroSchedule, TwoBucketIngest, VerdictApi } from 'lazaret-cdk';
 
 /**
  * The app of another team, deployed to the account and region of a deployment of Lazaret with `scanBuckets='reports-*'`,
- * `stagingBuckets='reports-incoming'`, `promoteBuckets='reports-published'`.
+ * `stagingBuckets='reports-incoming'`, `promoteBuckets='reports-published'`, and without an API of its own.
  */
 export function defineReports(app: App, env: { account: string; region: string }): Stack {
   const stack = new Stack(app, 'Reports', { env });
@@ -41,6 +44,27 @@ export function defineReports(app: App, env: { account: string; region: string }
     every: 'monthly',
     timezone: 'Europe/Berlin',
     scope: 'all',
+  });
+
+  // the web site asks before it stores anything
+  const vpc = ec2.Vpc.fromVpcAttributes(stack, 'Vpc', {
+    vpcId: 'vpc-0f4e',
+    availabilityZones: [`${env.region}a`, `${env.region}b`],
+    publicSubnetIds: ['subnet-0a1', 'subnet-0b1'],
+    publicSubnetRouteTableIds: ['rtb-01', 'rtb-01'],
+    privateSubnetIds: ['subnet-0a2', 'subnet-0b2'],
+    privateSubnetRouteTableIds: ['rtb-02', 'rtb-02'],
+  });
+  const images = ecr.Repository.fromRepositoryName(stack, 'Images', 'lazaret-api');
+  new VerdictApi(stack, 'Api', {
+    vpc,
+    taskSubnets: vpc.privateSubnets,
+    balancerSubnets: vpc.publicSubnets,
+    certificateArn: `arn:aws:acm:${env.region}:${env.account}:certificate/reports`,
+    scanBuckets: ['reports-archive'],
+    uploadBuckets: ['reports-uploads'],
+    limits: { tasksMax: 6, waf: 'managed' },
+    image: ecs.ContainerImage.fromEcrRepository(images, '0.1.0'),
   });
   return stack;
 }

@@ -6,3 +6,4 @@ export { DenyUnlessClean, type DenyUnlessCleanProps, type ReadableVerdict } from
 export { ProtectedBucket, type ProtectedBucketProps } from './constructs/protected-bucket';
 export { RetroSchedule, type RetroScheduleProps, type ScheduledBucket } from './constructs/retro-schedule';
 export { TwoBucketIngest, type TwoBucketIngestProps } from './constructs/two-bucket-ingest';
+export { VerdictApi, type VerdictApiLimits, type VerdictApiProps } from './constructs/verdict-api';

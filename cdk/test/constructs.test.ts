@@ -4,15 +4,25 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { App, Duration, Stack, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
 // as another team's app does: through the package's public entry
-import { DenyUnlessClean, type DenyUnlessCleanProps, ProtectedBucket, TwoBucketIngest } from 'lazaret-cdk';
+import {
+  DenyUnlessClean,
+  type DenyUnlessCleanProps,
+  ProtectedBucket,
+  TwoBucketIngest,
+  VerdictApi,
+  type VerdictApiProps,
+} from 'lazaret-cdk';
 import { defineReports } from '../examples/reports-app';
 import { ACCEPT_TAG, PROTECT_TAG, RESULT_TAG } from '../lib/names';
 import { REPOSITORY_ROOT } from '../lib/repository';
 import { denied, type Request } from './policy';
-import { ACCOUNT, deployment, flat, type Json, REGION, resources, templates } from './support';
+import { type Statement, statementsOf } from './statements';
+import { ACCOUNT, CERTIFICATE, deployment, flat, type Json, only, REGION, resources, templates } from './support';
 
 const ENV = { account: ACCOUNT, region: REGION };
 const EXAMPLE = path.join(REPOSITORY_ROOT, 'cdk', 'examples', 'reports-app.ts');
@@ -275,6 +285,95 @@ describe('a two-bucket ingest', () => {
       [{ ...names, stagingProps: { eventBridgeEnabled: true } }, /eventBridgeEnabled/],
     ] as const) {
       assert.throws(() => new TwoBucketIngest(stack(), 'Ingest', props), why);
+    }
+  });
+});
+
+describe('a verdict API of another team', () => {
+  const theirs = (props: Partial<VerdictApiProps> = {}): Template => {
+    const app = stack();
+    const subnets = ['subnet-1', 'subnet-2'];
+    const vpc = ec2.Vpc.fromVpcAttributes(app, 'Vpc', {
+      vpcId: 'vpc-1',
+      availabilityZones: ['a', 'b'],
+      privateSubnetIds: subnets,
+      privateSubnetRouteTableIds: ['rtb-1', 'rtb-1'],
+    });
+    new VerdictApi(app, 'Api', {
+      vpc,
+      taskSubnets: vpc.privateSubnets,
+      certificateArn: CERTIFICATE,
+      scanBuckets: ['invoices', 'team-*'],
+      image: ecs.ContainerImage.fromRegistry('lazaret-api'),
+      ...props,
+    });
+    return Template.fromStack(app);
+  };
+
+  it('has what that of the deployment has, in the cluster of the deployment', () => {
+    const ours = templates(deployment('aws', { apiEnabled: true, apiCertificateArn: CERTIFICATE }));
+    const count = (template: Template): Record<string, number> => {
+      const types = Object.values(template.toJSON().Resources as Record<string, { Type: string }>);
+      return Object.fromEntries(
+        [
+          'ECS::Service',
+          'ElasticLoadBalancingV2::Listener',
+          'CloudWatch::Alarm',
+          'ApplicationAutoScaling::ScalingPolicy',
+        ].map((type) => [type, types.filter(({ Type }) => Type === `AWS::${type}`).length]),
+      );
+    };
+    const template = theirs();
+    assert.deepEqual(count(template), count(ours.api));
+    assert.ok(Object.values(count(template)).every((there) => there > 0));
+    assert.equal(only(template, 'AWS::ECS::Service').Cluster, 'lazaret');
+    const environment = (one: Template): unknown => {
+      const [container] = only(one, 'AWS::ECS::TaskDefinition').ContainerDefinitions as Record<string, Json>[];
+      assert.ok(container);
+      return (container.Environment as { Name: string; Value: Json }[]).filter(
+        ({ Value }) => typeof Value === 'string',
+      );
+    };
+    assert.deepEqual(environment(template), environment(ours.api));
+  });
+
+  it('may do what that of the deployment may', () => {
+    // the other app may have CDK write its statements apart
+    const apiRole = (statements: readonly Statement[]): string[] => {
+      const told = statements
+        .filter(({ role, actions }) => role.includes('TaskRole') && !actions.includes('logs:PutLogEvents'))
+        .flatMap(({ effect, actions, resources, condition }) =>
+          actions.flatMap((action) =>
+            resources.map((one) => `${effect} ${action} ${one} ${JSON.stringify(condition)}`),
+          ),
+        );
+      return [...new Set(told)].sort();
+    };
+    const ours = statementsOf(templates(deployment('aws', { apiEnabled: true, apiCertificateArn: CERTIFICATE })).api);
+    assert.ok(apiRole(ours).length > 10);
+    assert.deepEqual(apiRole(statementsOf(theirs())), apiRole(ours));
+  });
+
+  it('keeps its users and access logs when it goes', () => {
+    const template = theirs();
+    for (const type of ['AWS::Cognito::UserPool', 'AWS::S3::Bucket']) {
+      for (const { DeletionPolicy } of Object.values(resources(template, type))) {
+        assert.equal(DeletionPolicy, 'Retain', type);
+      }
+    }
+    assert.equal(only(template, 'AWS::Cognito::UserPool').UserPoolName, 'lazaret');
+  });
+
+  it('is refused where it could not work, or would send passwords as they are', () => {
+    for (const [props, why] of [
+      [{ certificateArn: undefined }, /apiCertificateArn is not set/],
+      [{ taskSubnets: [] }, /taskSubnets is empty/],
+      [{ balancerSubnets: [] }, /two or more/],
+      [{ scanBuckets: [] }, /apiScanBuckets is empty/],
+      [{ uploadBuckets: ['lazaret-results-x'] }, /Lazaret's own/],
+      [{ limits: { cpu: 3 } }, /apiCpu is 3/],
+    ] as const) {
+      assert.throws(() => theirs(props as unknown as Partial<VerdictApiProps>), why);
     }
   });
 });

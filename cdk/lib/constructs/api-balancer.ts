@@ -6,13 +6,13 @@ import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { type ApiSettings, balancerIdleSeconds } from '../config-api';
 import { API } from '../names';
-import type { JobNetwork } from './job-network';
+import type { ApiNetwork } from './api-server';
 
 export interface ApiBalancerProps {
   readonly api: ApiSettings;
   /** Whether callers must speak a TLS of FIPS 140. */
   readonly fips: boolean;
-  readonly network: JobNetwork;
+  readonly network: ApiNetwork;
   /** Of the server in a task. */
   readonly port: number;
   readonly accessLogs: s3.IBucket;
@@ -102,9 +102,9 @@ export class ApiBalancer extends Construct {
     });
   }
 
-  private subnets(api: ApiSettings, network: JobNetwork): ec2.ISubnet[] {
+  private subnets(api: ApiSettings, network: ApiNetwork): ec2.ISubnet[] {
     if (api.subnetIds.length === 0) {
-      return [...(api.internal ? network.subnets : network.publicSubnets)];
+      return [...(network.balancerSubnets ?? (api.internal ? network.subnets : network.publicSubnets))];
     }
     return api.subnetIds.map((subnetId) => {
       const subnet = ec2.Subnet.fromSubnetId(this, subnetId, subnetId);

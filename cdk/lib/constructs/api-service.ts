@@ -3,13 +3,14 @@ import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
 import { API } from '../names';
 import type { ApiBalancer } from './api-balancer';
+import type { ApiNetwork } from './api-server';
 import { API_PORT } from './api-task';
-import type { JobNetwork } from './job-network';
+
 import type { WorkerTask } from './worker-task';
 
 export interface ApiServiceProps {
   readonly cluster: ecs.ICluster;
-  readonly network: JobNetwork;
+  readonly network: ApiNetwork;
   readonly task: WorkerTask;
   readonly balancer: ApiBalancer;
 }

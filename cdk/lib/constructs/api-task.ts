@@ -1,3 +1,4 @@
+import type * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
 import type { Arns } from '../arns';
 import type { Settings } from '../config';
@@ -13,6 +14,8 @@ export interface ApiTaskProps {
   readonly settings: Settings;
   readonly arns: Arns;
   readonly users: ApiUsers;
+  /** @default - built from this repository */
+  readonly image?: ecs.ContainerImage;
 }
 
 /** Of the server; `api/src/config.rs` has the same. */
@@ -37,6 +40,7 @@ export class ApiTask extends Construct {
       roleName: taskRoleName(API, arns.region),
       worker: API_CONTAINER,
       folder: 'api',
+      ...(props.image === undefined ? {} : { image: props.image }),
       settings,
       size,
       environment: {

@@ -20,6 +20,8 @@ export interface WorkerTaskProps {
   readonly worker: string;
   /** The folder with its Dockerfile. @default - that of the worker's name, below `workers/` */
   readonly folder?: string;
+  /** @default - built from that folder */
+  readonly image?: ecs.ContainerImage;
   readonly settings: Settings;
   readonly size: TaskSize;
   /** Arguments of the program. @default - none */
@@ -84,7 +86,7 @@ export class WorkerTask extends Construct {
     hardening.dropCapabilities(ecs.Capability.ALL);
     this.container = this.taskDefinition.addContainer(props.worker, {
       containerName: props.worker,
-      image: this.image(props),
+      image: props.image ?? this.image(props),
       ...(props.command === undefined ? {} : { command: [...props.command] }),
       environment: { RUST_LOG: settings.rustLog, ...fipsEnvironment(settings), ...props.environment },
       readonlyRootFilesystem: true,
