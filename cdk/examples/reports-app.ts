@@ -48,12 +48,12 @@ export function defineReports(app: App, env: { account: string; region: string }
 
   // the web site asks before it stores anything
   const vpc = ec2.Vpc.fromVpcAttributes(stack, 'Vpc', {
-    vpcId: 'vpc-0f4e',
+    vpcId: 'vpc-0a1b2c3d',
     availabilityZones: [`${env.region}a`, `${env.region}b`],
-    publicSubnetIds: ['subnet-0a1', 'subnet-0b1'],
-    publicSubnetRouteTableIds: ['rtb-01', 'rtb-01'],
-    privateSubnetIds: ['subnet-0a2', 'subnet-0b2'],
-    privateSubnetRouteTableIds: ['rtb-02', 'rtb-02'],
+    publicSubnetIds: ['subnet-0a1b2c3d', 'subnet-0b1c2d3e'],
+    publicSubnetRouteTableIds: ['rtb-0a1b2c3d', 'rtb-0a1b2c3d'],
+    privateSubnetIds: ['subnet-0a2b3c4d', 'subnet-0b2c3d4e'],
+    privateSubnetRouteTableIds: ['rtb-0b2c3d4e', 'rtb-0b2c3d4e'],
   });
   const images = ecr.Repository.fromRepositoryName(stack, 'Images', 'lazaret-api');
   new VerdictApi(stack, 'Api', {

@@ -97,7 +97,11 @@ function section(stack: Stack): string {
     const { Description, RoleName } = resources(template, 'AWS::IAM::Role')[id]?.Properties ?? {};
     const title =
       Description === undefined
-        ? `Starts the tasks of ${role.node.path.split('/').slice(1, -1).join('/')}`
+        ? `Starts the tasks of ${role.node.scopes
+            .slice(2, -1)
+            .map(({ node }) => node.id)
+            .filter((one) => one !== 'Default')
+            .join('/')}`
         : flat(Description);
     const name = RoleName === undefined ? '' : ` (role \`${plain(flat(RoleName))}\`)`;
     return `\n### ${title}${name}\n\n| may | on | why |\n|---|---|---|\n${rows.map(line).join('')}`;
