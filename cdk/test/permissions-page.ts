@@ -10,6 +10,8 @@ import { ACCOUNT, CERTIFICATE, deployment, flat, type Json, REGION, resources } 
 
 export const PAGE = path.join(REPOSITORY_ROOT, 'docs', 'permissions.md');
 
+const OWN_KEY = '00000000-0000-0000-0000-000000000000';
+
 /** Everything on, with a name for each kind of bucket. */
 const EVERYTHING = {
   scanBuckets: 'scanned-*,staging-*',
@@ -20,6 +22,7 @@ const EVERYTHING = {
   apiScanBuckets: 'scanned-*',
   apiUploadBuckets: 'uploads',
   kmsKeyArns: `arn:aws:kms:${REGION}:${ACCOUNT}:key/customer`,
+  ownKeyArn: `arn:aws:kms:${REGION}:${ACCOUNT}:key/${OWN_KEY}`,
 };
 
 const HEAD = `# Who may do what
@@ -29,8 +32,8 @@ condition that is here is there, and the other way round. \`npm run permissions\
 
 How to read it:
 
-- The names of buckets are those of an example: \`scanBuckets=scanned-*,staging-*\`, \`stagingBuckets=staging-*\`, \`promoteBuckets=production-*\`, \`apiScanBuckets=scanned-*\`, \`apiUploadBuckets=uploads\`, and one key in
-  \`kmsKeyArns\`. What a setting leaves empty is no row. \`ACCOUNT\` and \`REGION\` are the deployment's; \`arn:aws:\` is left out; \`<…>\` is a resource of the same stack.
+- The names of buckets are those of an example: \`scanBuckets=scanned-*,staging-*\`, \`stagingBuckets=staging-*\`, \`promoteBuckets=production-*\`, \`apiScanBuckets=scanned-*\`, \`apiUploadBuckets=uploads\`, one key in
+  \`kmsKeyArns\`, and one as \`ownKeyArn\`. What a setting leaves empty is no row. \`ACCOUNT\` and \`REGION\` are the deployment's; \`arn:aws:\` is left out; \`<…>\` is a resource of the same stack.
 - **Whatever a row allows in S3, it allows in buckets of the deployment's own account alone** (\`aws:ResourceAccount\`): a bucket's ARN names no account, and a name that was given up is anybody's. The one exception is
   \`s3:ListAllMyBuckets\`, which knows no bucket.
 - A \`*\` in a resource has its reason in the row; cdk-nag asks for it, too. No action has one.
@@ -184,6 +187,7 @@ function plain(text: string): string {
     .replaceAll(/arn:(<AWS::Partition>|aws):/g, '')
     .replaceAll(ACCOUNT, 'ACCOUNT')
     .replaceAll(REGION, 'REGION')
+    .replaceAll(OWN_KEY, 'own')
     .replaceAll('<AWS::Region>', 'REGION')
     .replaceAll('<AWS::URLSuffix>', 'amazonaws.com')
     .replaceAll(/<(\w+?)[0-9A-F]{8}(\.\w+)?>/g, '<$1>');
