@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use lazaret_agent::policies::PolicyBook;
 use lazaret_agent::{Content, EngineGone, Scanned, Scanner};
+use lazaret_aws::trace;
 use lazaret_model::{Policy, Verdict};
 use tokio::time::Instant;
 
@@ -85,5 +86,6 @@ fn log(files: &[Judged], bytes: u64) {
     let threat = worst.and_then(|file| file.verdict.findings().first());
     let threat = threat.map(|finding| finding.threat.escape_debug().to_string());
     let reason = worst.and_then(|file| file.verdict.reason());
+    trace::annotate("verdict", verdict);
     tracing::info!(verdict, threat, reason, files = files.len(), bytes, "Scanned");
 }

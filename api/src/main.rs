@@ -1,6 +1,5 @@
 //! The verdict API's task. See the library.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,19 +12,15 @@ use lazaret_api::users::Cognito;
 use lazaret_api::web::Web;
 use lazaret_api::{App, Config, Ports, run};
 use lazaret_aws::sdk::Sdk;
+use lazaret_aws::{logs, trace};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        logs.init()
-    } else {
-        logs.json().init()
-    }
+    // standard output is for metrics
+    logs::start(std::io::stderr);
+    trace::start();
     let worked = work().await.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "The server failed"));
     worked.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! What the server tells CloudWatch: a line of embedded metric format a minute, or a few, on standard output.
 //!
-//! The format is `lazaret_model::metrics`. Names and units stand here and nowhere else; `docs/metrics.md` explains them. Questions about
+//! The format is `lazaret_model::metrics`, which has the names and units as well; `docs/metrics.md` explains them. Questions about
 //! the server's health are not counted: a load balancer asks more often than most callers.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use lazaret_model::Verdict;
-use lazaret_model::metrics::{DEFINITIONS_AGE, Metric, lines};
+use lazaret_model::metrics::names::agent::DEFINITIONS_AGE;
+use lazaret_model::metrics::names::api::{
+    ANSWERS_2XX, ANSWERS_4XX, ANSWERS_5XX, BYTES, CLEAN, ERROR, INFECTED, INFECTED_ALLOWED, LOGINS_FAILED, QUEUE_DEPTH,
+    QUEUE_WAIT, REFUSED_LOGINS, REFUSED_QUEUE, REFUSED_RECEIVING, REFUSED_ROOM, SCAN, UNSCANNABLE,
+};
+use lazaret_model::metrics::{Metric, lines};
 use serde_json::{Map, Value};
 
 use crate::problem::Cause;
@@ -22,32 +27,6 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// Times that are kept between two lines. Of more scans in a minute the first are told: 170 a second, which no task does for long.
 const TIMES: usize = 10_000;
-
-/// Requests, by the class of their answer. 429s are among the second.
-const ANSWERS_2XX: Metric = Metric::count("ApiAnswers2xx");
-const ANSWERS_4XX: Metric = Metric::count("ApiAnswers4xx");
-const ANSWERS_5XX: Metric = Metric::count("ApiAnswers5xx");
-/// 429s, by what there was too much of.
-const REFUSED_QUEUE: Metric = Metric::count("ApiRefusedQueue");
-const REFUSED_RECEIVING: Metric = Metric::count("ApiRefusedReceiving");
-const REFUSED_ROOM: Metric = Metric::count("ApiRefusedRoom");
-const REFUSED_LOGINS: Metric = Metric::count("ApiRefusedLogins");
-/// Wrong names and passwords.
-const LOGINS_FAILED: Metric = Metric::count("ApiLoginsFailed");
-/// Files by their verdict.
-const CLEAN: Metric = Metric::count("ApiClean");
-const INFECTED: Metric = Metric::count("ApiInfected");
-const INFECTED_ALLOWED: Metric = Metric::count("ApiInfectedAllowed");
-const UNSCANNABLE: Metric = Metric::count("ApiUnscannable");
-const ERROR: Metric = Metric::count("ApiError");
-/// Of the files of all requests that got verdicts, as they came in.
-const BYTES: Metric = Metric::bytes("ApiBytes");
-/// The most requests at a time, since the line before, that waited for the engine or were in it.
-const QUEUE_DEPTH: Metric = Metric::count("ApiQueueDepth");
-/// Of each file, from the moment that it is all here to the engine.
-const QUEUE_WAIT: Metric = Metric::milliseconds("ApiQueueWaitMilliseconds");
-/// Of each file, in the engine, or until it was found that its verdict is known.
-const SCAN: Metric = Metric::milliseconds("ApiScanMilliseconds");
 
 /// All that are told even if they are zero: a metric that has no value has no alarm.
 const COUNTED: [Metric; 14] = [

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, EXPECT, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use lazaret_aws::trace::{self, Ending, Origin};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -29,16 +31,21 @@ use crate::problem::Problem;
 const LINGER_BYTES: u64 = 64 << 20;
 const LINGER: Duration = Duration::from_secs(5);
 
+const TRACE: &str = "x-amzn-trace-id";
+
 /// Around every route. All that is logged of a request stands in its span, with whoever called and, of a scan, the reference that he is told.
 pub async fn attend(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().escape_debug().to_string());
-    let span = info_span!("request", user = Empty, reference = Empty);
+    // the load balancer gives each request one, which its access log has as well
+    let header = request.headers().get(TRACE).and_then(|header| header.to_str().ok());
+    let segment = trace::begin("lazaret-api", header, Origin::Caller);
+    let span = info_span!("request", trace.id = %segment.trace_id(), user = Empty, reference = Empty);
     // who waits for a word before he sends has sent nothing
     let lingers = !request.headers().contains_key(EXPECT);
     let request = request.map(|body| if lingers { Body::new(Lingering::of(body)) } else { body });
     // a task of its own: a fault of ours costs this request an answer of 500, not its connection
-    let work = AbortOnDropHandle::new(tokio::spawn(next.run(request).instrument(span.clone())));
+    let work = AbortOnDropHandle::new(tokio::spawn(segment.around(next.run(request)).instrument(span.clone())));
     let mut response = work.await.unwrap_or_else(|error| {
         error!(parent: &span, %error, "A request's task ended early");
         Problem::Internal("the server failed").into_response()
@@ -50,11 +57,23 @@ pub async fn attend(State(app): State<Arc<App>>, request: Request, next: Next) -
         app.tally.answered(status, response.extensions().get().copied());
         info!(parent: &span, %method, path, status = status.as_u16(), duration_ms, "Answered");
     }
+    if path != HEALTH {
+        segment.end(ending(status));
+    }
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+fn ending(status: StatusCode) -> Ending {
+    match status.as_u16() {
+        ..400 => Ending::Done,
+        429 => Ending::Throttled,
+        400..500 => Ending::Error,
+        _ => Ending::Fault,
+    }
 }
 
 /// Writes down who calls. His name is what he chose.

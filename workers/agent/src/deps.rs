@@ -14,7 +14,8 @@ pub fn agent(sdk: &Sdk, store: Arc<dyn ObjectStore>, environment: &Environment, 
         executions: Arc::new(sdk.executions(arn)),
         results_bucket: environment.settings.results_bucket.clone(),
     });
-    Deps { store, queue: Arc::new(sdk.queue(&environment.queue_url)), scanner, promotions }
+    let queue = Arc::new(sdk.queue(&environment.queue_url));
+    Deps { store, queue, scanner, promotions, tally: Arc::default() }
 }
 
 /// What one needs that waits for events.
@@ -23,6 +24,5 @@ pub fn events(sdk: &Sdk, agent: Deps, events: &EventSettings) -> EventDeps {
         agent,
         topic: Arc::new(sdk.topic(events.notifications_topic.as_str())),
         bus: Arc::new(sdk.event_bus(&events.event_bus)),
-        tally: Arc::default(),
     }
 }

@@ -5,7 +5,7 @@
 //! * [`sort_out`]: what is not to be scanned; [`recent`]: what was done a moment ago; [`earlier`]: what an earlier delivery decided on an
 //!   object that is gone since.
 //! * [`pace`]: how fast promotions are started.
-//! * [`announce`]: results for EventBridge, in batches ([`batch`]), and for SNS; [`tally`]: for CloudWatch.
+//! * [`announce`]: results for EventBridge, in batches ([`batch`]), and for SNS.
 //!
 //! Nothing is recorded before it is done: every step is safe to do twice, and what is left undone comes back as the message does.
 
@@ -18,7 +18,6 @@ pub mod pace;
 pub mod receive;
 pub mod recent;
 pub mod sort_out;
-pub mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +35,7 @@ use crate::inspect::Inspector;
 use crate::life::Life;
 use crate::policies::PolicyBook;
 use crate::run::Deps;
+use crate::tally::Tally;
 use announce::Announcer;
 use batch::Batches;
 use earlier::Earlier;
@@ -43,7 +43,6 @@ use pace::Paced;
 use receive::{PARKED, Receiver, messages_in_hand};
 use recent::Recent;
 use sort_out::SortOut;
-use tally::Tally;
 
 /// Promotions that are started at once. A start takes some 50 ms and a write before it: this many come to more than an agent's [`pace`].
 const STARTS: usize = 16;
@@ -54,8 +53,6 @@ pub struct EventDeps {
     pub agent: Deps,
     pub topic: Arc<dyn Topic>,
     pub bus: Arc<dyn EventBus>,
-    /// Counts what [`serve`] does.
-    pub tally: Arc<Tally>,
 }
 
 /// Works on events until `shutdown`.
@@ -68,7 +65,7 @@ pub async fn serve(
     deps: EventDeps,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
-    let EventDeps { agent, topic, bus, tally } = deps;
+    let EventDeps { agent, topic, bus } = deps;
     let book = PolicyBook::open(Arc::clone(&agent.store), settings.results_bucket.clone()).await?;
     let policies = Arc::new(book);
     let (batches, waiting) = Batches::new(bus);
@@ -78,7 +75,7 @@ pub async fn serve(
         recent: Recent::default(),
         earlier: Earlier::new(Arc::clone(&agent.store), settings.results_bucket.clone(), Arc::clone(&policies)),
         announcer: Announcer::new(topic, batches.clone(), &events.notifications_topic),
-        tally,
+        tally: agent.tally,
         promotions: agent.promotions.map(paced),
         actions: Semaphore::new(ACTIONS),
         parking: Semaphore::new(PARKED),

@@ -11,7 +11,7 @@
 //! * [`engine`]: the engine's client as a [`Scanner`]; [`definitions`]: the newest published set in it, switched while it works;
 //!   [`rules`]: the owner's own, in a second engine; [`cache`]: what was said of the same bytes before.
 //! * [`assemble`]: all of these, one over the other, as the scanner that an agent has.
-//! * [`policies`], [`progress`], [`metrics`], [`retry`], [`config`]: what the verbs need.
+//! * [`policies`], [`progress`], [`metrics`] and [`tally`], [`retry`], [`config`]: what the verbs need.
 //!
 //! It parses no object: bytes go to the engine by file descriptor. It makes no row up: what an agent can't find out it gives
 //! back, and every step is safe to do twice.
@@ -41,6 +41,7 @@ pub mod rules;
 pub mod run;
 pub mod scan;
 pub mod spool;
+pub mod tally;
 #[cfg(test)]
 mod testing;
 

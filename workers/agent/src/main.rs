@@ -1,6 +1,5 @@
 //! The agent's task. See the library.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,20 +10,16 @@ use lazaret_agent::config::Work;
 use lazaret_agent::metrics::Teller;
 use lazaret_agent::{AgentError, Assembly, Environment, Metrics, run, serve};
 use lazaret_aws::sdk::Sdk;
+use lazaret_aws::{logs, trace};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 mod deps;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        logs.init()
-    } else {
-        logs.json().init()
-    }
+    // standard output is for metrics
+    logs::start(std::io::stderr);
+    trace::start();
     let worked = work().await.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "The agent failed"));
     worked.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
@@ -39,6 +34,7 @@ async fn work() -> anyhow::Result<()> {
         _ = term.recv() => return Ok(()), // nothing was received yet
     };
     let agent = deps::agent(&sdk, store, &environment, assembly.scanner());
+    let tally = Arc::clone(&agent.tally);
     let (settings, term) = (environment.settings, term.recv().map(|_| ()));
     let (teller, life): (_, BoxFuture<'_, Result<(), AgentError>>) = match environment.work {
         Work::Job(job) => {
@@ -48,11 +44,11 @@ async fn work() -> anyhow::Result<()> {
         Work::Events(events) => {
             tracing::info!(workers = settings.scan_workers, "The agent is ready for events");
             let deps = deps::events(&sdk, agent, &events);
-            (Teller::Events(Arc::clone(&deps.tally)), Box::pin(serve(settings, events, deps, term)))
+            (Teller::Events, Box::pin(serve(settings, events, deps, term)))
         }
     };
     let read = Arc::clone(&assembly);
-    let metrics = Metrics::new(teller, move || read.readings());
+    let metrics = Metrics::new(teller, tally, move || read.readings());
     let result = tokio::select! {
         result = life => result,
         never = assembly.keep() => match never {},

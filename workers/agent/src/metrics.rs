@@ -1,6 +1,6 @@
 //! What an agent tells CloudWatch: a line of embedded metric format a minute, or a few, on standard output.
 //!
-//! The format is `lazaret_model::metrics`. The log itself goes to standard error. Names and units stand here and nowhere else.
+//! The format is `lazaret_model::metrics`, which has the names and units as well. The log itself goes to standard error.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -10,33 +10,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lazaret_model::metrics::{DEFINITIONS_AGE, Metric, lines};
+use lazaret_model::metrics::lines;
+use lazaret_model::metrics::names::agent::{
+    CACHE_HITS, CACHE_MISSES, DEFINITIONS_AGE, EVENT_LATENCY, EVENTS, EVENTS_BYTES, JOBS, JOBS_AGENTS, JOBS_BYTES,
+    SCANNED,
+};
 use lazaret_model::{DefinitionsStamp, JobId, Verdict};
 use serde_json::{Value, json};
 
-use crate::events::tally::{Counts, Tally};
 use crate::scan::{Content, EngineGone, Scanned, Scanner};
+use crate::tally::{Counts, Tally};
 
 /// CloudWatch keeps metrics by the minute.
 const EVERY: Duration = Duration::from_secs(60);
-
-/// Verdicts that were known already.
-const CACHE_HITS: Metric = Metric::count("VerdictCacheHits");
-/// Scans that the cache could not spare. Hits and misses are 0 where it is off.
-const CACHE_MISSES: Metric = Metric::count("VerdictCacheMisses");
-/// Verdicts on contents, the cache's among them.
-const SCANNED: Metric = Metric::count("ScannedObjects");
-/// New objects by their verdict. A metric each and no dimension: it costs the same, and goes into the one line with all others.
-const EVENTS: [(&str, Metric); 6] = [
-    ("Clean", Metric::count("EventsClean")),
-    ("Infected", Metric::count("EventsInfected")),
-    ("InfectedAllowed", Metric::count("EventsInfectedAllowed")),
-    ("Unscannable", Metric::count("EventsUnscannable")),
-    ("Error", Metric::count("EventsError")),
-    ("Skipped", Metric::count("EventsSkipped")),
-];
-/// From the event's time to the end of its action, of each new object.
-const EVENT_LATENCY: Metric = Metric::milliseconds("EventLatencyMilliseconds");
 
 /// What there is to tell; counts are since the agent's start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,20 +36,21 @@ pub struct Readings {
 /// Whose metrics they are.
 pub enum Teller {
     Job(JobId),
-    /// Of an agent that waits for events.
-    Events(Arc<Tally>),
+    /// An agent that waits for events.
+    Events,
 }
 
 /// Writes what has changed since the line before.
 pub struct Metrics {
     teller: Teller,
+    tally: Arc<Tally>,
     read: Box<dyn Fn() -> Readings + Send + Sync>,
     told: Mutex<Readings>,
 }
 
 impl Metrics {
-    pub fn new(teller: Teller, read: impl Fn() -> Readings + Send + Sync + 'static) -> Self {
-        Self { teller, read: Box::new(read), told: Mutex::default() }
+    pub fn new(teller: Teller, tally: Arc<Tally>, read: impl Fn() -> Readings + Send + Sync + 'static) -> Self {
+        Self { teller, tally, read: Box::new(read), told: Mutex::default() }
     }
 
     pub async fn keep_writing(&self) -> Infallible {
@@ -91,12 +78,17 @@ impl Metrics {
             (SCANNED, readings.scanned - before.scanned),
         ];
         numbers.extend(readings.definitions_age_seconds.map(|age| (DEFINITIONS_AGE, age)));
+        let Counts { verdicts, bytes, latencies } = self.tally.take();
+        let count = |verdict| verdicts.get(verdict).copied().unwrap_or_default();
         let mut lines = match &self.teller {
-            Teller::Job(_) => lines(now, numbers, &[]),
-            Teller::Events(tally) => {
-                let Counts { verdicts, latencies } = tally.take();
-                let count = |verdict| verdicts.get(verdict).copied().unwrap_or_default();
+            Teller::Job(_) => {
+                numbers.extend(JOBS.map(|(verdict, metric)| (metric, count(verdict))));
+                numbers.extend([(JOBS_BYTES, bytes), (JOBS_AGENTS, 1)]);
+                lines(now, numbers, &[])
+            }
+            Teller::Events => {
                 numbers.extend(EVENTS.map(|(verdict, metric)| (metric, count(verdict))));
+                numbers.push((EVENTS_BYTES, bytes));
                 lines(now, numbers, &[(EVENT_LATENCY, &latencies)])
             }
         };
@@ -145,6 +137,8 @@ impl<S: Scanner> Scanner for Counted<S> {
 
 #[cfg(test)]
 mod tests {
+    use lazaret_model::verdict::ErrorReason;
+
     use super::*;
 
     #[test]
@@ -152,11 +146,16 @@ mod tests {
         let now = Arc::new(Mutex::new(Readings { scanned: 5, cache_misses: 5, ..Readings::default() }));
         let read = Arc::clone(&now);
         let job_id = "job-1".parse().expect("an id");
-        let metrics = Metrics::new(Teller::Job(job_id), move || *read.lock().expect("not poisoned"));
+        let tally = Arc::new(Tally::default());
+        tally.count(&Verdict::Clean, 700);
+        tally.count(&Verdict::Error { reason: ErrorReason::AccessDenied, detail: String::new() }, 50);
+        let metrics = Metrics::new(Teller::Job(job_id), tally, move || *read.lock().expect("not poisoned"));
         let at = Timestamp::from_second(1_700_000_000).expect("a time");
         let [first] = &metrics.lines(at)[..] else { panic!("one line") };
         assert_eq!(first["_aws"]["Timestamp"], 1_700_000_000_000_i64);
         assert_eq!(first.get("DefinitionsAgeSeconds"), None, "there are none");
+        assert_eq!((&first["JobsClean"], &first["JobsError"], &first["JobsGone"]), (&json!(1), &json!(1), &json!(0)));
+        assert_eq!((&first["JobsBytes"], &first["JobsAgents"]), (&json!(750), &json!(1)));
         *now.lock().expect("not poisoned") =
             Readings { definitions_age_seconds: Some(90), scanned: 9, cache_misses: 6, cache_hits: 3 };
         let second = &metrics.lines(at)[0];
@@ -167,21 +166,24 @@ mod tests {
         for metric in directive["Metrics"].as_array().expect("metrics") {
             let name = metric["Name"].as_str().expect("a name");
             assert!(second[name].is_u64(), "{name} has a value");
-            assert!(["Seconds", "Count"].contains(&metric["Unit"].as_str().expect("a unit")));
+            assert!(["Seconds", "Count", "Bytes"].contains(&metric["Unit"].as_str().expect("a unit")));
         }
     }
 
     #[test]
     fn new_objects_are_counted_by_verdict_and_their_latencies_split_into_lines() {
         let tally = Arc::new(Tally::default());
-        let metrics = Metrics::new(Teller::Events(Arc::clone(&tally)), Readings::default);
+        let metrics = Metrics::new(Teller::Events, Arc::clone(&tally), Readings::default);
         let [stored, acted] = [1_000, 1_250].map(|ms| Timestamp::from_millisecond(ms).expect("a time"));
         for _ in 0..250 {
-            tally.count(&Verdict::Clean, stored, acted);
+            tally.count(&Verdict::Clean, 2);
+            tally.took(stored, acted);
         }
-        tally.count(&Verdict::Infected { findings: Vec::new() }, acted, stored);
+        tally.count(&Verdict::Infected { findings: Vec::new() }, 9);
+        tally.took(acted, stored);
         let lines = metrics.lines(acted);
         assert_eq!((&lines[0]["EventsClean"], &lines[0]["EventsInfected"]), (&json!(250), &json!(1)));
+        assert_eq!(lines[0]["EventsBytes"], json!(509));
         assert_eq!(lines[0]["EventsError"], json!(0), "a metric that has no value has no alarm");
         let latencies: Vec<_> = lines.iter().map(|line| line["EventLatencyMilliseconds"].as_array()).collect();
         let latencies: Vec<_> = latencies.into_iter().map(|values| values.expect("values").len()).collect();
@@ -192,5 +194,6 @@ mod tests {
         assert_eq!((second.len(), &second[0]["EventsClean"]), (1, &json!(0)));
         assert_eq!(second[0].get("EventLatencyMilliseconds"), None);
         assert_eq!(EVENTS.map(|(verdict, metric)| metric.name == format!("Events{verdict}")), [true; 6]);
+        assert_eq!(JOBS.map(|(verdict, metric)| metric.name == format!("Jobs{verdict}")), [true; 7]);
     }
 }

@@ -25,6 +25,7 @@ use crate::record::{Parts, RecordError};
 use crate::retry;
 use crate::scan::{EngineGone, Scanner};
 use crate::spool::Spool;
+use crate::tally::Tally;
 
 /// A packet that failed for a reason that passes is nobody's for so long: handed on at once it would run through its
 /// deliveries while the reason lasts.
@@ -38,6 +39,8 @@ pub struct Deps {
     pub scanner: Arc<dyn Scanner>,
     /// None where no state machine for staging buckets is known.
     pub promotions: Option<Promotions>,
+    /// Counts what the agent tells of.
+    pub tally: Arc<Tally>,
 }
 
 impl Deps {
@@ -98,6 +101,7 @@ struct Agent {
     promotions: Option<Promotions>,
     actions: Semaphore,
     progress: ProgressBoard,
+    tally: Arc<Tally>,
     life: Life,
 }
 
@@ -122,6 +126,7 @@ impl Agent {
             parts: Parts::new(Arc::clone(&store), bucket.clone()),
             promotions: deps.promotions.clone(),
             actions: Semaphore::new(ACTIONS),
+            tally: Arc::clone(&deps.tally),
             progress: ProgressBoard::new(Arc::clone(&store), bucket, &job.job_id),
             life: Life::new(settings.grace),
             store,
@@ -174,6 +179,9 @@ impl Agent {
                 let rows = self.inspector.inspect_all(packet, &self.life.stopping).await?;
                 let part = self.parts.record(packet, rows).await?;
                 self.progress.count(&part.rows);
+                for row in &part.rows {
+                    self.tally.count(&row.verdict, row.object.size);
+                }
                 part
             }
         };

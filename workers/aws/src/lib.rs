@@ -12,6 +12,7 @@
 //! * [`users`]: the users of a Cognito user pool, as their administrator sees them ([`UserPools`], [`UserPool`]).
 //! * [`web`]: HTTP without the SDK, for what it has no crate here.
 //! * [`backoff`]: how to try again, where a caller wants more than the SDK's own tries.
+//! * [`logs`]: the log of every program, a line of JSON an event; [`trace`]: segments of traces, for X-Ray.
 //! * [`memory`]: a queue within one process.
 //! * [`sdk`]: the adapters; [`fake`]: the fakes, and a wrapper that fails on purpose.
 //!
@@ -22,6 +23,7 @@ pub mod backoff;
 pub mod buckets;
 pub mod executions;
 pub mod fake;
+pub mod logs;
 pub mod memory;
 mod null_version;
 pub mod objects;
@@ -32,6 +34,7 @@ mod tagging;
 pub mod tasks;
 pub mod token;
 pub mod topics;
+pub mod trace;
 pub mod uploads;
 pub mod users;
 pub mod web;

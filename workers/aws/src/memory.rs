@@ -82,6 +82,7 @@ impl MemoryQueue {
                 receipt_handle: receipt.to_string(),
                 receive_count: entry.receive_count,
                 sent_at: None,
+                trace_header: None,
             });
             state.in_flight.insert(receipt, (entry, now + visibility));
         }

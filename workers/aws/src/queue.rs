@@ -24,6 +24,8 @@ pub struct Message {
     pub receive_count: u32,
     /// When it was sent, on the service's clock, if it says so.
     pub sent_at: Option<Timestamp>,
+    /// `AWSTraceHeader`, if whoever sent it has a trace.
+    pub trace_header: Option<String>,
 }
 
 /// How many messages a queue holds. SQS calls these approximate: never a proof of anything.

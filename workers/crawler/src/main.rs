@@ -1,27 +1,19 @@
 //! The crawler's task. See the library.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use lazaret_aws::TaskCallback;
 use lazaret_aws::sdk::Sdk;
+use lazaret_aws::{TaskCallback, logs};
 use lazaret_crawler::{Config, Deps, Ending, config};
 use lazaret_model::{CrawlId, Failure};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Instrument;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let logs = tracing_subscriber::fmt().with_writer(std::io::stderr);
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    if std::io::stderr().is_terminal() {
-        logs.with_env_filter(filter).init();
-    } else {
-        logs.with_env_filter(filter).json().init();
-    }
+    logs::start(std::io::stderr);
     let sdk = Sdk::from_env().await;
     let callback = Arc::new(sdk.callback(config::task_token()?));
     let config = Config::from_env().and_then(|config| Ok((config, config::queue_url()?)));

@@ -39,6 +39,7 @@ pub mod report;
 pub mod size_fleet;
 pub mod start_scheduled;
 pub mod tear_down;
+mod told;
 pub mod watch_definitions;
 pub mod watch_staging;
 pub mod work;

@@ -1,22 +1,22 @@
 //! The functions as Lambda starts them: `_HANDLER` says which one this is.
 
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
+use lazaret_aws::logs;
 use lazaret_aws::sdk::Sdk;
 use lazaret_functions::Function;
 use lazaret_functions::config::Config;
 use lazaret_functions::function::Services;
 use serde_json::Value;
 use tracing::error;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    start_tracing();
+    logs::start(stdout);
     let config = Config::from_env().context("the function's environment")?;
     let sdk = Sdk::from_env().await;
     let services = Services {
@@ -36,10 +36,4 @@ async fn main() -> anyhow::Result<()> {
         answer.inspect_err(|failed| error!(failure = %failed.failure, "{failed}"))
     };
     lambda_runtime::run(service_fn(answer)).await.map_err(anyhow::Error::from_boxed)
-}
-
-fn start_tracing() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter);
-    if stdout().is_terminal() { lines.init() } else { lines.json().init() }
 }

@@ -5,17 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lazaret_aws::{Executions, ObjectStore, Uploads};
 use lazaret_model::JobId;
+use lazaret_model::metrics::names::watch::SCHEDULE_LEFT_OUT;
 use lazaret_schedules::aws::Aws;
-use lazaret_schedules::state::LeftOut;
 use lazaret_schedules::{Call, Due, Outcome, ScheduleError, settle, start};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use crate::error::FunctionError;
-
-/// Where CloudWatch keeps our metrics.
-const NAMESPACE: &str = "Lazaret";
+use crate::told;
 
 /// A call of Scheduler's, or *Step Functions Execution Status Change*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +72,7 @@ impl StartScheduled {
             },
         };
         if let Some(Outcome::Started { left_out, .. }) = &outcome {
-            println!("{}", metrics(left_out, now));
+            told::tell(now, vec![(SCHEDULE_LEFT_OUT, left_out.len() as u64)]);
         }
         Ok(tell(outcome))
     }
@@ -99,34 +96,7 @@ fn tell(outcome: Option<Outcome>) -> Output {
     Output { outcome: word.to_owned(), job_id }
 }
 
-/// CloudWatch makes metrics of such a line in a function's log.
-fn metrics(left_out: &[LeftOut], now: Timestamp) -> Value {
-    let directive = json!({
-        "Namespace": NAMESPACE,
-        "Dimensions": [[]],
-        "Metrics": [{"Name": "ScheduleBucketsLeftOut", "Unit": "Count"}],
-    });
-    json!({
-        "_aws": {"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]},
-        "ScheduleBucketsLeftOut": left_out.len(),
-    })
-}
-
 fn failure(error: &ScheduleError) -> FunctionError {
     let text = error.to_string();
     if error.retryable() { FunctionError::transient(text) } else { FunctionError::permanent(text) }
-}
-
-#[cfg(test)]
-mod tests {
-    use lazaret_schedules::state::Why;
-
-    use super::*;
-
-    #[test]
-    fn what_was_left_out_is_a_metric() {
-        let line = metrics(&[LeftOut { bucket: "b".into(), why: Why::Denied }], Timestamp::UNIX_EPOCH);
-        assert_eq!(line["ScheduleBucketsLeftOut"], 1);
-        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "ScheduleBucketsLeftOut");
-    }
 }

@@ -6,14 +6,12 @@ use jiff::Timestamp;
 use lazaret_aws::ObjectStore;
 use lazaret_definitions::current;
 use lazaret_model::DefinitionsVersion;
+use lazaret_model::metrics::names::watch::DEFINITIONS_IN_FORCE_AGE;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tracing::info;
 
 use crate::error::FunctionError;
-
-/// Where CloudWatch keeps our metrics.
-const NAMESPACE: &str = "Lazaret";
+use crate::told::tell;
 
 /// What the function needs.
 pub struct WatchDefinitions {
@@ -42,22 +40,9 @@ impl WatchDefinitions {
         let manifest = found.ok_or_else(|| FunctionError::permanent("no definitions were ever published"))?.manifest;
         let age_seconds = now.duration_since(manifest.built_at).as_secs().max(0);
         info!(definitions.version = %manifest.version, age_seconds, "Definitions `{}` are in force", manifest.version);
-        println!("{}", metrics(age_seconds, now));
+        tell(now, vec![(DEFINITIONS_IN_FORCE_AGE, age_seconds.unsigned_abs())]);
         Ok(InForce { version: manifest.version, age_seconds })
     }
-}
-
-/// CloudWatch makes metrics of such a line in a function's log.
-fn metrics(age_seconds: i64, now: Timestamp) -> Value {
-    let directive = json!({
-        "Namespace": NAMESPACE,
-        "Dimensions": [[]],
-        "Metrics": [{"Name": "DefinitionsInForceAgeSeconds", "Unit": "Seconds"}],
-    });
-    json!({
-        "_aws": {"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]},
-        "DefinitionsInForceAgeSeconds": age_seconds,
-    })
 }
 
 #[cfg(test)]
@@ -95,9 +80,6 @@ mod tests {
         publish(&store, Timestamp::from_second(1_780_000_000 - 7_200).expect("a time"));
         let in_force = function(&store).handle(now).await.expect("known");
         assert_eq!((in_force.version.as_str(), in_force.age_seconds), ("daily-1", 7_200));
-        let line = metrics(in_force.age_seconds, now);
-        assert_eq!(line["DefinitionsInForceAgeSeconds"], 7_200);
-        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "DefinitionsInForceAgeSeconds");
     }
 
     #[tokio::test]

@@ -18,19 +18,22 @@ use jiff::Timestamp;
 use lazaret_actions::retry;
 use lazaret_aws::objects::Versioning;
 use lazaret_aws::{ObjectStore, StoreError};
+use lazaret_model::metrics::Metric;
+use lazaret_model::metrics::names::watch::{
+    POLICIES_MISSING, STAGING_NOT_LOOKED_AT, STAGING_UNREADABLE, STAGING_UNVERSIONED, STAGING_WAIT, STAGING_WAITING,
+};
 use lazaret_model::policy::{Policies, Policy};
 use lazaret_model::tags::Tag;
 use lazaret_model::verdict::SkippedReason;
 use lazaret_model::{ObjectRef, Verdict, layout};
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
 use self::turn::Turn;
 use crate::error::FunctionError;
+use crate::told::tell;
 
-const NAMESPACE: &str = "Lazaret";
 /// Objects whose tags one run reads. Of more, each run reads others.
 const LOOKS: usize = 1_000;
 /// Pages of listings that one run reads: a million objects, in what Lambda gives it.
@@ -84,7 +87,7 @@ impl WatchStaging {
     /// If the policies can't be read: a bucket that can't be is counted.
     pub async fn handle(&self, now: Timestamp) -> Result<Watched, FunctionError> {
         let watched = self.look(now).await?;
-        println!("{}", watched.line(now));
+        tell(now, watched.numbers());
         Ok(watched)
     }
 
@@ -192,28 +195,16 @@ impl WatchStaging {
 }
 
 impl Watched {
-    /// CloudWatch makes metrics of such a line in a function's log: no API is called, no permission is needed.
-    fn line(&self, now: Timestamp) -> Value {
-        let metrics = json!([
-            {"Name": "StagingWaitSeconds", "Unit": "Seconds"},
-            {"Name": "StagingWaitingObjects", "Unit": "Count"},
-            {"Name": "StagingUnversioned", "Unit": "Count"},
-            {"Name": "StagingUnreadable", "Unit": "Count"},
-            {"Name": "StagingNotLookedAt", "Unit": "Count"},
-            {"Name": "PoliciesMissing", "Unit": "Count"},
-        ]);
-        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics});
-        json!({
-            "_aws": {"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]},
-            "StagingWaitSeconds": self.longest_seconds,
-            "StagingWaitingObjects": self.waiting,
-            "StagingUnversioned": self.unversioned,
-            "StagingUnreadable": self.unreadable,
+    fn numbers(&self) -> Vec<(Metric, u64)> {
+        vec![
+            (STAGING_WAIT, self.longest_seconds),
+            (STAGING_WAITING, self.waiting),
+            (STAGING_UNVERSIONED, self.unversioned),
+            (STAGING_UNREADABLE, self.unreadable),
             // what was not even listed can't be counted, and is not nothing
-            "StagingNotLookedAt": self.not_looked_at.max(u64::from(!self.complete)),
-            "PoliciesMissing": u64::from(self.policies_missing),
-            "complete": self.complete,
-        })
+            (STAGING_NOT_LOOKED_AT, self.not_looked_at.max(u64::from(!self.complete))),
+            (POLICIES_MISSING, u64::from(self.policies_missing)),
+        ]
     }
 }
 
@@ -232,27 +223,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_that_is_named_has_its_value() {
+    fn what_was_not_listed_is_told_as_not_looked_at() {
         let watched = Watched { waiting: 2, longest_seconds: 901, complete: true, ..Watched::default() };
-        let line = watched.line(Timestamp::UNIX_EPOCH);
-        let directive = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("Lazaret"), &json!([[]])));
-        let named: Vec<&str> =
-            directive["Metrics"].as_array().expect("metrics").iter().filter_map(|m| m["Name"].as_str()).collect();
-        let expected = [
-            "StagingWaitSeconds",
-            "StagingWaitingObjects",
-            "StagingUnversioned",
-            "StagingUnreadable",
-            "StagingNotLookedAt",
-            "PoliciesMissing",
-        ];
-        assert_eq!(named, expected);
-        assert!(named.iter().all(|name| line[*name].is_u64()));
-        assert_eq!((&line["StagingWaitSeconds"], &line["StagingWaitingObjects"]), (&json!(901), &json!(2)));
-        assert_eq!((&line["StagingNotLookedAt"], &line["PoliciesMissing"]), (&json!(0), &json!(0)));
+        let told =
+            |watched: &Watched, metric| watched.numbers().iter().find(|(name, _)| *name == metric).map(|(_, n)| *n);
+        assert_eq!((told(&watched, STAGING_WAIT), told(&watched, STAGING_WAITING)), (Some(901), Some(2)));
+        assert_eq!((told(&watched, STAGING_NOT_LOOKED_AT), told(&watched, POLICIES_MISSING)), (Some(0), Some(0)));
         let broken_off = Watched { complete: false, policies_missing: true, ..watched };
-        let line = broken_off.line(Timestamp::UNIX_EPOCH);
-        assert_eq!((&line["StagingNotLookedAt"], &line["PoliciesMissing"]), (&json!(1), &json!(1)));
+        assert_eq!((told(&broken_off, STAGING_NOT_LOOKED_AT), told(&broken_off, POLICIES_MISSING)), (Some(1), Some(1)));
     }
 }

@@ -3,6 +3,8 @@
 //! No API is called and no permission is needed: CloudWatch reads such lines in a task's log. Whoever writes them keeps the log itself on
 //! standard error. No dimensions: tasks are added up, and each value of a dimension is a metric that costs.
 
+pub mod names;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -36,9 +38,6 @@ impl Metric {
     }
 }
 
-/// Of the set in force; missing while there is none. Agents and servers of the API tell it.
-pub const DEFINITIONS_AGE: Metric = Metric::seconds("DefinitionsAgeSeconds");
-
 /// One line, and more only for lists that don't fit into it.
 pub fn lines(now: Timestamp, numbers: Vec<(Metric, u64)>, lists: &[(Metric, &[u64])]) -> Vec<Map<String, Value>> {
     let count = lists.iter().map(|(_, values)| values.len().div_ceil(VALUES_A_LINE)).max().unwrap_or_default();
@@ -65,6 +64,7 @@ fn line(now: Timestamp, values: Vec<(Metric, Value)>) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::names::agent::DEFINITIONS_AGE;
     use super::*;
 
     const FIRST: Metric = Metric::count("First");

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use lazaret_actions::error::is_pinned;
 use lazaret_actions::tag::replace_stale_result;
 use lazaret_actions::{ActError, Actor};
+use lazaret_aws::trace::{self, Ending, Origin};
 use lazaret_aws::{ServiceError, StoreError};
 use lazaret_model::event::CreatedObject;
 use lazaret_model::packet::DELIVERIES;
@@ -74,8 +75,13 @@ impl Service {
     /// From a record that was sorted out to the point where its message is no longer needed for it.
     pub(super) async fn settle(&self, created: &CreatedObject, in_hand: &InHand) -> Result<(), ObjectError> {
         let object = &created.object;
-        let span = info_span!("object", object.bucket = %object.bucket, object.key = %object.key.escape_debug());
-        async {
+        // S3 hands on the trace of whoever wrote the object; most have none
+        let segment = trace::begin("lazaret-events", in_hand.receipt.trace_header.as_deref(), Origin::Aws);
+        let span = info_span!(
+            "object",
+            object.bucket = %object.bucket, object.key = %object.key.escape_debug(), trace.id = %segment.trace_id()
+        );
+        let work = async {
             match self.recent.claim(created, &in_hand.receipt).await {
                 Some(claim) => self.settle_claimed(created, claim, in_hand).await,
                 None => {
@@ -83,9 +89,10 @@ impl Service {
                     Ok(())
                 }
             }
-        }
-        .instrument(span)
-        .await
+        };
+        let settled = segment.around(work).instrument(span).await;
+        segment.end(if settled.is_ok() { Ending::Done } else { Ending::Fault });
+        settled
     }
 
     /// The event's object; and where no version id pins that and it was overwritten, what stands there now, as if its event had come.
@@ -140,9 +147,11 @@ impl Service {
         let left = self.act_on(&mut row, in_hand).await?;
         let acted = Timestamp::now();
         log(&row);
+        trace::annotate("verdict", row.verdict.name());
         self.announce(&row, created).await?;
         if let Some(created) = created {
-            self.tally.count(&row.verdict, created.object.last_modified, acted);
+            self.tally.count(&row.verdict, row.object.size);
+            self.tally.took(created.object.last_modified, acted);
         }
         if let Some(error) = left {
             return Err(ObjectError::Action(error));

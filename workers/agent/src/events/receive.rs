@@ -89,6 +89,7 @@ pub struct Receipt {
     pub count: u32,
     /// On our clock, as far as it agrees with SQS's.
     pub sent: Option<Instant>,
+    pub trace_header: Option<String>,
 }
 
 impl Receipt {
@@ -99,6 +100,7 @@ impl Receipt {
             message_id: message.id.clone(),
             count: message.receive_count,
             sent: age.and_then(|age| Instant::now().checked_sub(age)),
+            trace_header: message.trace_header.clone(),
         }
     }
 

@@ -157,7 +157,7 @@ mod tests {
     use crate::testing::object;
 
     fn receipt(message_id: &str, count: u32) -> Receipt {
-        Receipt { message_id: message_id.to_owned(), count, sent: None }
+        Receipt { message_id: message_id.to_owned(), count, sent: None, trace_header: None }
     }
 
     fn created(version_id: Option<&str>) -> CreatedObject {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lazaret_actions::promotion::Promotions;
 use lazaret_agent::config::{EventSettings, Settings};
-use lazaret_agent::events::tally::Tally;
+use lazaret_agent::tally::Tally;
 use lazaret_agent::{AgentError, Deps, EventDeps, serve};
 use lazaret_aws::fake::{
     FailingQueue, FailingStore, FakeBus, FakeExecutions, FakeObject, FakeQueue, FakeStore, FakeTopic, Faults,
@@ -211,13 +211,9 @@ impl EventWorld {
             queue: Arc::new(self.queue.clone()),
             scanner: Arc::new(self.scanner.clone()),
             promotions: Some(promotions),
-        };
-        EventDeps {
-            agent,
-            topic: Arc::new(self.topic.clone()),
-            bus: Arc::new(self.bus.clone()),
             tally: Arc::clone(&self.tally),
-        }
+        };
+        EventDeps { agent, topic: Arc::new(self.topic.clone()), bus: Arc::new(self.bus.clone()) }
     }
 
     pub async fn run_until(&self, shutdown: impl Future<Output = ()>) -> Result<(), AgentError> {

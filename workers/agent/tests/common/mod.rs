@@ -232,6 +232,7 @@ impl World {
             store: Arc::new(self.store.clone()),
             queue: Arc::new(self.queue.clone()),
             scanner: Arc::new(self.scanner.clone()),
+            tally: Arc::default(),
         }
     }
 

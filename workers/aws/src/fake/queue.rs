@@ -135,6 +135,7 @@ impl FakeQueue {
                 receive_count: entry.receive_count,
                 // tokio's clock may run ahead of the world's
                 sent_at: Some(jiff::Timestamp::now() - (now - entry.pushed_at)),
+                trace_header: None,
             });
             index += 1;
         }

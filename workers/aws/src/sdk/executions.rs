@@ -11,6 +11,7 @@ use super::fault::{nonsense, service_error};
 use super::store::timestamp;
 use crate::ServiceError;
 use crate::executions::{Execution, ExecutionStatus, Executions, Started};
+use crate::trace;
 
 /// Executions on a page of ListExecutions at most (Step Functions API reference).
 const PAGE_EXECUTIONS: usize = 1_000;
@@ -37,13 +38,23 @@ impl SfnExecutions {
 #[async_trait]
 impl Executions for SfnExecutions {
     async fn start(&self, name: &str, input: &Value) -> Result<String, ServiceError> {
-        let start = self.sfn.start_execution().state_machine_arn(&self.state_machine_arn).name(name);
+        let start = self
+            .sfn
+            .start_execution()
+            .state_machine_arn(&self.state_machine_arn)
+            .name(name)
+            .set_trace_header(trace::current());
         let started = start.input(input.to_string()).send().await;
         Ok(started.map_err(|error| service_error("StartExecution", error))?.execution_arn)
     }
 
     async fn start_once(&self, name: &str, input: &Value) -> Result<Started, ServiceError> {
-        let start = self.sfn.start_execution().state_machine_arn(&self.state_machine_arn).name(name);
+        let start = self
+            .sfn
+            .start_execution()
+            .state_machine_arn(&self.state_machine_arn)
+            .name(name)
+            .set_trace_header(trace::current());
         match start.input(input.to_string()).send().await {
             Ok(started) => Ok(Started::New(started.execution_arn)),
             Err(error) if error.as_service_error().is_some_and(|why| why.is_execution_already_exists()) => {

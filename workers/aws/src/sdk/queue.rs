@@ -54,6 +54,7 @@ impl Queue for SqsQueue {
         let receive = self.sqs.receive_message().queue_url(&self.url);
         let receive = receive.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
         let receive = receive.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader);
         let receive = receive.max_number_of_messages(max.clamp(1, 10) as i32);
         let receive = receive.wait_time_seconds(seconds(wait, WAIT_SECONDS_MAX));
         let receive = receive.visibility_timeout(seconds(visibility, VISIBILITY_SECONDS_MAX));
@@ -63,12 +64,14 @@ impl Queue for SqsQueue {
             let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
             let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
             let sent_at = attribute(MessageSystemAttributeName::SentTimestamp).and_then(sent_at);
+            let trace_header = attribute(MessageSystemAttributeName::AwsTraceHeader).map(str::to_owned);
             Ok(Message {
                 id: message.message_id.clone().ok_or_else(|| nonsense(OPERATION, "a message id"))?,
                 body: message.body.ok_or_else(|| nonsense(OPERATION, "a body"))?,
                 receipt_handle: message.receipt_handle.ok_or_else(|| nonsense(OPERATION, "a receipt handle"))?,
                 receive_count,
                 sent_at,
+                trace_header,
             })
         });
         messages.collect()

@@ -1,4 +1,4 @@
-//! What is counted for CloudWatch: verdicts on new objects, and how long they took from the event to the action.
+//! What is counted for CloudWatch: verdicts on objects, and, of new ones, how long they took from the event to the action.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -19,14 +19,23 @@ pub struct Tally(Mutex<Counts>);
 pub struct Counts {
     /// By the verdict's name.
     pub verdicts: BTreeMap<&'static str, u64>,
+    /// Of the objects.
+    pub bytes: u64,
     /// In milliseconds.
     pub latencies: Vec<u64>,
 }
 
 impl Tally {
-    pub fn count(&self, verdict: &Verdict, stored: Timestamp, acted: Timestamp) {
+    /// An object that has its verdict.
+    pub fn count(&self, verdict: &Verdict, bytes: u64) {
         let mut counts = self.0.lock().expect("no one panics while counting");
         *counts.verdicts.entry(verdict.name()).or_default() += 1;
+        counts.bytes = counts.bytes.saturating_add(bytes);
+    }
+
+    /// A new object whose action is done.
+    pub fn took(&self, stored: Timestamp, acted: Timestamp) {
+        let mut counts = self.0.lock().expect("no one panics while counting");
         if counts.latencies.len() < LATENCIES {
             // two clocks: S3's may be ahead of ours
             let milliseconds = acted.as_millisecond().saturating_sub(stored.as_millisecond());
