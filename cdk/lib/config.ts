@@ -171,6 +171,12 @@ export interface Settings {
   readonly quarantineExpiryDays: number;
   /** The CloudWatch dashboard `lazaret-<region>`: $3 a month where the account has three already. @default true */
   readonly dashboard: boolean;
+  /** Traces of new objects, promotions, requests to the API and the steps of jobs, for X-Ray. @default false - they cost by the trace */
+  readonly traces: boolean;
+  /** Of new objects and requests, how many. @default 0.05 */
+  readonly traceRate: number;
+  /** The collector beside event agents and servers. @default - AWS's OpenTelemetry collector in ECR Public: give a copy of your own where that can't be reached */
+  readonly traceImage: string;
   /** An SNS topic that hears of alarms. @default - none */
   readonly alarmTopicArn?: string;
   /** Jobs over what is stored already, and their schedules. @default true */
@@ -245,6 +251,9 @@ export const AWS_SETTINGS: Defaults = {
   quarantineLockDays: 0,
   quarantineExpiryDays: 0,
   dashboard: true,
+  traces: false,
+  traceRate: 0.05,
+  traceImage: 'public.ecr.aws/aws-observability/aws-otel-collector:v0.40.0',
   jobsEnabled: true,
   eventsEnabled: true,
   tags: {},
@@ -344,6 +353,9 @@ export function readSettings(
     quarantineExpiryDays: context.numberOrZero('quarantineExpiryDays', defaults.quarantineExpiryDays),
     dashboard: context.flag('dashboard', defaults.dashboard),
     ...(ownKeyArn === '' ? {} : { ownKeyArn }),
+    traces: context.flag('traces', defaults.traces),
+    traceRate: context.fraction('traceRate', defaults.traceRate),
+    traceImage: context.text('traceImage', defaults.traceImage),
     ...(alarmTopicArn === '' ? {} : { alarmTopicArn }),
     jobsEnabled,
     eventsEnabled: context.flag('eventsEnabled', jobsEnabled && defaults.eventsEnabled),

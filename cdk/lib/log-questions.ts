@@ -27,7 +27,7 @@ const read = (field: string, as: string): string =>
 const OBJECT = [read('object.bucket', 'bucket'), read('object.key', 'key')];
 const JOB = read('job.id', 'job');
 
-/** Those that are answered wherever objects are scanned. */
+/** Those about objects, and what scans them. */
 export const LOG_QUESTIONS: readonly LogQuestion[] = [
   {
     name: 'what-happened-to-an-object',
@@ -77,6 +77,17 @@ export const LOG_QUESTIONS: readonly LogQuestion[] = [
       'fields @timestamp, @log, level, fields.message, fields.objects, fields.infected, fields.duration_ms',
       JOB,
       'filter job = "JOB" and ispresent(level)',
+      'sort @timestamp asc',
+      'limit 1000',
+    ],
+  },
+  {
+    name: 'what-belongs-to-a-trace',
+    of: [events, api],
+    lines: [
+      'fields @timestamp, @log, level, fields.message, fields.verdict, fields.status',
+      read('trace.id', 'trace'),
+      'filter trace = "1-TIME-ID"',
       'sort @timestamp asc',
       'limit 1000',
     ],

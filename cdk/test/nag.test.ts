@@ -16,6 +16,7 @@ describe('cdk-nag’s AwsSolutions and CloudFormation’s own rules', () => {
       quarantineExpiryDays: 90,
       apiUploadBuckets: 'clean',
       apiWaf: 'managed',
+      traces: true,
       schedules: [{ scheduleName: 'nightly', buckets: ['invoices'], every: 'daily' }],
     };
     nag(deployment('local', most));

@@ -74,7 +74,20 @@ describe('the dashboard', () => {
     ]) {
       assert.ok(body.includes(part), part);
     }
-    assert.doesNotMatch(flat(only(templatesWithoutApi(), 'AWS::CloudWatch::Dashboard').DashboardBody), /"Api/);
+    const { DashboardBody } = only(templatesWithoutApi(), 'AWS::CloudWatch::Dashboard');
+    assert.doesNotMatch(flat(DashboardBody), /"Api/);
+  });
+
+  it('shows nothing of what is not deployed, and nobody asks its logs', () => {
+    const { operation: alone } = templates(deployment('aws', { ...API, jobsEnabled: false, eventsEnabled: false }));
+    assert.ok(alone);
+    const { DashboardBody } = only(alone, 'AWS::CloudWatch::Dashboard');
+    assert.doesNotMatch(flat(DashboardBody), /"(Jobs|Events|Staging)|lazaret-retro-job/);
+    assert.match(flat(DashboardBody), /ApiClean/);
+    const asked = Object.values(resources(alone, 'AWS::Logs::QueryDefinition')).flatMap(
+      ({ Properties }) => Properties.LogGroupNames as string[],
+    );
+    assert.deepEqual([...new Set(asked)].sort(), ['/lazaret/api', '/lazaret/functions/lazaret-watch-definitions']);
   });
 
   it('can be left out, the questions to the logs stay', () => {
@@ -147,15 +160,10 @@ function templatesWithoutApi(): NonNullable<typeof operation> {
   return without;
 }
 
-/** By the constants of the programs: what is told has its name there. */
+/** A test in Rust holds that each of these is told. */
 function metricsOfPrograms(): Set<string> {
-  const sources = ['api/src', 'workers'].flatMap((folder) => sourcesBelow(path.join(REPOSITORY_ROOT, folder)));
-  return new Set(
-    sources
-      .map((text) => text.split('#[cfg(test)]')[0] ?? '')
-      .flatMap((text) => [...text.matchAll(/Metric::\w+\("(\w+)"\)|"Name": "(\w+)"/g)])
-      .map(([, first, second]) => first ?? second ?? ''),
-  );
+  const names = read('workers', 'model', 'src', 'metrics', 'names.rs');
+  return new Set([...names.matchAll(/Metric::\w+\("(\w+)"\)/g)].map(name));
 }
 
 /** The text of every call that writes a line or opens a span, in the programs whose log the group is. */

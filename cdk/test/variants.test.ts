@@ -42,6 +42,7 @@ const VARIANTS: Record<string, { readonly context: Record<string, unknown>; read
       quarantineExpiryDays: 90,
       apiUploadBuckets: 'clean',
       apiWaf: 'managed',
+      traces: true,
       schedules: [{ scheduleName: 'nightly', buckets: ['invoices'], every: 'daily' }],
     },
   },

@@ -27,6 +27,7 @@ export class AgentTask extends Construct {
       family: work.family,
       roleName: work.roleName,
       log: work.log,
+      traced: work.traced,
       worker: AGENT_CONTAINER,
       settings,
       size: settings.agent,

@@ -16,6 +16,8 @@ export interface AgentWork {
   readonly roleName: string;
   /** Its log group, below `/lazaret/`. */
   readonly log: string;
+  /** Whether its objects are traced. */
+  readonly traced: boolean;
   readonly environment: Readonly<Record<string, string>>;
   readonly permissions: readonly Permission[];
 }
@@ -37,6 +39,8 @@ export function jobWork(arns: Arns, region: string): AgentWork {
     family: AGENT_FAMILY,
     roleName: taskRoleName(AGENT_FAMILY, region),
     log: 'agent',
+    // a trace holds 100 KB at the least (Step Functions' documentation): a job's packets would not fit
+    traced: false,
     environment: {},
     permissions: [
       {
@@ -60,6 +64,7 @@ export function eventWork(arns: Arns, region: string, queueUrl: string): AgentWo
     family: EVENT_AGENT_FAMILY,
     roleName: taskRoleName(EVENT_AGENT_FAMILY, region),
     log: EVENT_SERVICE.replace('lazaret-', ''),
+    traced: true,
     environment: {
       LAZARET_WORK: 'events',
       LAZARET_QUEUE_URL: queueUrl,

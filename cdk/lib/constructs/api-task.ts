@@ -39,6 +39,7 @@ export class ApiTask extends Construct {
       family: API,
       roleName: taskRoleName(API, arns.region),
       worker: API_CONTAINER,
+      traced: true,
       folder: 'api',
       ...(props.image === undefined ? {} : { image: props.image }),
       settings,

@@ -58,7 +58,7 @@ function graph(title: string, left: cloudwatch.IMetric[], right: cloudwatch.IMet
 export class Dashboard extends Construct {
   constructor(scope: Construct, id: string, props: DashboardProps) {
     super(scope, id);
-    const { arns, balancer } = props;
+    const { arns, balancer, settings } = props;
     new cloudwatch.Dashboard(this, 'Dashboard', {
       // dashboards are the account's, whatever their region (CloudWatch user guide)
       dashboardName: `lazaret-${arns.region}`,
@@ -73,26 +73,42 @@ export class Dashboard extends Construct {
             height: 4,
           }),
         ],
-        this.jobs(arns),
-        this.newObjects(),
-        this.staging(arns, props.settings),
+        ...(settings.jobsEnabled ? this.jobs(arns) : []),
+        ...(settings.eventsEnabled ? [this.newObjects(), this.staging(arns, settings)] : []),
+        this.always(),
         ...(balancer === undefined ? [] : this.api(balancer)),
       ],
     });
   }
 
-  private jobs(arns: Arns): cloudwatch.IWidget[] {
+  private jobs(arns: Arns): cloudwatch.IWidget[][] {
     return [
-      graph('Jobs', ofMachine(arns.stateMachine, ['Started', 'Succeeded', 'Failed', 'TimedOut', 'Aborted'])),
-      graph('Agents: contents that got a verdict', [
-        told('ScannedObjects', 'Sum', 'verdicts'),
-        told('VerdictCacheHits', 'Sum', 'of these, remembered'),
-      ]),
+      [
+        graph('Jobs', ofMachine(arns.stateMachine, ['Started', 'Succeeded', 'Failed', 'TimedOut', 'Aborted'])),
+        graph(
+          'Jobs: objects by verdict',
+          [...VERDICTS, 'Skipped', 'Gone'].map((verdict) => told(`Jobs${verdict}`, 'Sum', verdict)),
+        ),
+        graph(
+          'Jobs: bytes, and agents',
+          [told('JobsBytes', 'Sum', 'bytes')],
+          [told('JobsAgents', 'SampleCount', 'agents', MINUTE)],
+        ),
+      ],
+    ];
+  }
+
+  private always(): cloudwatch.IWidget[] {
+    return [
       graph(
         'Age of the definitions in force',
         [told('DefinitionsInForceAgeSeconds', 'Maximum', 'in force (s)', Duration.hours(1))],
         [told('DefinitionsAgeSeconds', 'Maximum', 'the oldest in use (s)')],
       ),
+      graph('Agents: contents that got a verdict', [
+        told('ScannedObjects', 'Sum', 'verdicts'),
+        told('VerdictCacheHits', 'Sum', 'of these, remembered'),
+      ]),
     ];
   }
 
@@ -109,6 +125,7 @@ export class Dashboard extends Construct {
       graph(
         'New objects by verdict',
         [...VERDICTS, 'Skipped'].map((verdict) => told(`Events${verdict}`, 'Sum', verdict)),
+        [told('EventsBytes', 'Sum', 'bytes')],
       ),
       graph(
         'From event to end of action',

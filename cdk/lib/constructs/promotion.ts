@@ -58,6 +58,7 @@ export class Promotion extends Construct {
         StepSeconds: String(PROMOTION_TIMES[type].stepSeconds),
       },
       role,
+      tracingEnabled: settings.traces,
       logs: {
         destination: stateMachineLog(this, name, settings, role),
         // an execution an object: what went well is on the event bus, and a line for each of its ten states would cost more than the scan
@@ -69,7 +70,7 @@ export class Promotion extends Construct {
     acknowledge(this.stateMachine, {
       'AwsSolutions-SF1':
         'Errors only, and no data: one execution is one object. Each result is an event on the default bus.',
-      'AwsSolutions-SF2': 'Two steps and an announcement: a trace of it would tell nothing more.',
+      'AwsSolutions-SF2': 'Two steps and an announcement; `traces` adds a trace where the owner wants one.',
     });
   }
 }

@@ -58,12 +58,13 @@ export class RetroJob extends Construct {
         CapacityWaitSeconds: String(settings.capacityWaitSeconds),
       },
       role,
+      tracingEnabled: settings.traces,
       // task tokens are part of the data
       logs: { destination: logGroup, level: sfn.LogLevel.ALL, includeExecutionData: false },
     });
     acknowledge(this.stateMachine, {
       'AwsSolutions-SF2':
-        'A job runs for hours and its history tells every step; a trace of it would tell nothing more.',
+        'A job runs for hours and its history tells every step; `traces` adds a trace where the owner wants one.',
     });
   }
 

@@ -67,6 +67,7 @@ export class RustFunction extends Construct {
       logGroup,
       timeout: props.timeout,
       memorySize: props.memoryMiB ?? 512,
+      ...(settings.traces ? { tracing: lambda.Tracing.ACTIVE } : {}),
       // for Lambda, 0 would be a function that never runs
       ...(props.reservedConcurrency ? { reservedConcurrentExecutions: props.reservedConcurrency } : {}),
       environment: {
@@ -76,6 +77,9 @@ export class RustFunction extends Construct {
         ...(settings.endpointUrl === undefined ? {} : { AWS_ENDPOINT_URL: settings.endpointUrl }),
       },
     });
+    if (settings.traces) {
+      acknowledge(role, { 'AwsSolutions-IAM5[Resource::*]': 'X-Ray knows no resource (CDK adds the statement).' });
+    }
     acknowledge(this.function, {
       'AwsSolutions-L1': 'provided.al2023 is the newest runtime for a program of one’s own.',
     });

@@ -9,7 +9,8 @@ import { ownKey } from './own-key';
 /** A state machine's log group. Its role gets CDK's statement for log deliveries, which know no resource. */
 export function stateMachineLog(scope: Construct, name: string, settings: Settings, role: iam.Role): logs.LogGroup {
   acknowledge(role, {
-    'AwsSolutions-IAM5[Resource::*]': 'Log deliveries of Step Functions know no resource (CDK adds the statement).',
+    'AwsSolutions-IAM5[Resource::*]':
+      'Log deliveries of Step Functions, and X-Ray where there are traces, know no resource (CDK adds the statements).',
   });
   return new logs.LogGroup(scope, 'Log', {
     // the prefix keeps the account's log resource policy from growing with every state machine

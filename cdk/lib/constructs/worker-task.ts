@@ -11,6 +11,7 @@ import { useOwnKey } from '../object-permissions';
 import { type Permission, permit } from '../permissions';
 import { REPOSITORY_ROOT } from '../repository';
 import { ownKey } from './own-key';
+import { SEND_TRACES, TraceCollector } from './trace-collector';
 
 export interface WorkerTaskProps {
   readonly family: string;
@@ -28,6 +29,8 @@ export interface WorkerTaskProps {
   readonly command?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly permissions: readonly Permission[];
+  /** Whether it tells X-Ray of its work, where traces are wanted. @default false */
+  readonly traced?: boolean;
   /** Its log group, below `/lazaret/`. @default - the worker's name */
   readonly log?: string;
   /** A writable folder of that size at that path; the rest of the file system is read-only. @default - none */
@@ -100,6 +103,11 @@ export class WorkerTask extends Construct {
         mode: ecs.AwsLogDriverMode.NON_BLOCKING,
       }),
     });
+    if (props.traced === true && settings.traces) {
+      const { taskDefinition, container, logGroup } = this;
+      permit(this.taskRole, [SEND_TRACES]);
+      new TraceCollector(this, 'Traces', { settings, taskDefinition, container, logGroup });
+    }
     if (scratch !== undefined) {
       this.taskDefinition.addVolume({ name: 'scratch' });
       this.container.addMountPoints({ sourceVolume: 'scratch', containerPath: scratch.path, readOnly: false });

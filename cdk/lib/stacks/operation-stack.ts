@@ -1,11 +1,12 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { Arns } from '../arns';
 import type { Settings } from '../config';
 import { Dashboard } from '../constructs/dashboard';
 import { LogQueries } from '../constructs/log-queries';
-import { API_QUESTIONS, LOG_QUESTIONS } from '../log-questions';
+import { API_QUESTIONS, LOG_QUESTIONS, type LogQuestion } from '../log-questions';
 import type { ApiStack } from './api-stack';
 
 export interface OperationStackProps extends StackProps {
@@ -22,7 +23,7 @@ export class OperationStack extends Stack {
     super(scope, id, props);
     const { settings, api } = props;
     new LogQueries(this, 'Queries', {
-      questions: api === undefined ? LOG_QUESTIONS : [...LOG_QUESTIONS, ...API_QUESTIONS],
+      questions: answerable(logGroups(props.watched)),
     });
     if (settings.dashboard) {
       new Dashboard(this, 'Overview', {
@@ -33,6 +34,18 @@ export class OperationStack extends Stack {
       });
     }
   }
+}
+
+/** Each of what there is to ask; those that nothing deployed could answer are left out. */
+function answerable(groups: ReadonlySet<string>): LogQuestion[] {
+  return [...LOG_QUESTIONS, ...API_QUESTIONS]
+    .map((question) => ({ ...question, of: question.of.filter((group) => groups.has(group)) }))
+    .filter(({ of }) => of.length > 0);
+}
+
+function logGroups(stacks: readonly Stack[]): Set<string> {
+  const groups = stacks.flatMap((stack) => stack.node.findAll()).filter((node) => node instanceof logs.CfnLogGroup);
+  return new Set(groups.map(({ logGroupName }) => logGroupName ?? ''));
 }
 
 /** Those that name their section of the runbook: the others only scale. */

@@ -1,0 +1,58 @@
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import type * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { Settings } from '../config';
+import type { Permission } from '../permissions';
+
+export interface TraceCollectorProps {
+  readonly settings: Settings;
+  readonly taskDefinition: ecs.FargateTaskDefinition;
+  /** Whose segments it takes; it is told where to send them. */
+  readonly container: ecs.ContainerDefinition;
+  readonly logGroup: logs.LogGroup;
+}
+
+/** Within the task, where containers share their loopback. */
+const ADDRESS = '127.0.0.1:2000';
+
+/** Takes documents of segments and nothing else, and hands them to X-Ray. */
+const COLLECTOR = {
+  receivers: { awsxray: { endpoint: ADDRESS, transport: 'udp', proxy_server: { endpoint: ADDRESS } } },
+  exporters: { awsxray: {} },
+  service: { pipelines: { traces: { receivers: ['awsxray'], exporters: ['awsxray'] } } },
+};
+
+/** What the task's role needs for it. */
+export const SEND_TRACES: Permission = {
+  why: 'The collector beside it sends segments: X-Ray knows no resources (Service Authorization Reference).',
+  actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
+  resources: ['*'],
+};
+
+/** AWS's distribution of the OpenTelemetry collector, beside a program that tells X-Ray of its work. The task lives on without it. */
+export class TraceCollector extends Construct {
+  constructor(scope: Construct, id: string, props: TraceCollectorProps) {
+    super(scope, id);
+    const { settings, taskDefinition, container } = props;
+    const hardening = new ecs.LinuxParameters(this, 'Hardening');
+    hardening.dropCapabilities(ecs.Capability.ALL);
+    taskDefinition.addContainer('traces', {
+      containerName: 'traces',
+      image: ecs.ContainerImage.fromRegistry(settings.traceImage),
+      essential: false,
+      memoryReservationMiB: 64,
+      memoryLimitMiB: 256,
+      // JSON is YAML
+      environment: { AOT_CONFIG_CONTENT: JSON.stringify(COLLECTOR) },
+      readonlyRootFilesystem: true,
+      linuxParameters: hardening,
+      logging: ecs.LogDrivers.awsLogs({
+        logGroup: props.logGroup,
+        streamPrefix: 'traces',
+        mode: ecs.AwsLogDriverMode.NON_BLOCKING,
+      }),
+    });
+    container.addEnvironment('AWS_XRAY_DAEMON_ADDRESS', ADDRESS);
+    container.addEnvironment('LAZARET_TRACE_RATE', String(settings.traceRate));
+  }
+}
