@@ -144,6 +144,10 @@ test-e2e: yara ## whole jobs on the local cloud, started once
 
 BENCH_RUNS ?= 5
 
+.PHONY: scale
+scale: setup ## writes the tables of docs/scale.md: the simulator's figures
+	cargo run --locked --package lazaret-simulator -- docs/scale.md
+
 .PHONY: bench-engine
 bench-engine: setup ## the jail beside plain libclamav, with a set of 6.6 million signatures: see bench/README.md
 	cargo build --workspace --locked --bins

@@ -134,9 +134,12 @@ describe('the settings', () => {
 
   it('size agents as the model does', () => {
     const fleet = fs.readFileSync(path.join(REPOSITORY_ROOT, 'workers', 'model', 'src', 'fleet.rs'), 'utf8');
-    const { secondsPerObject, startupSeconds, maxAgents } = AWS_SETTINGS;
-    const defaults = `seconds_per_object: ${secondsPerObject}, seconds_per_byte: 1.0 / 8_000_000.0, startup_seconds: ${startupSeconds.toFixed(1)}, max_agents: ${maxAgents}`;
-    assert.ok(fleet.includes(defaults), `workers/model/src/fleet.rs no longer says ${defaults}`);
+    const { secondsPerObject, startupSeconds, maxAgents, scanWorkers } = AWS_SETTINGS;
+    const defaults = `seconds_per_object: ${secondsPerObject}, seconds_per_byte: 1.0 / 8_000_000.0, startup_seconds: ${startupSeconds.toFixed(1)}, max_agents: ${maxAgents}, scan_workers: ${scanWorkers},`;
+    assert.ok(
+      fleet.replaceAll(/\s+/g, ' ').includes(defaults),
+      `workers/model/src/fleet.rs no longer says ${defaults}`,
+    );
     assert.equal(AWS_SETTINGS.secondsPerByte, 1 / 8_000_000);
   });
 });

@@ -164,6 +164,7 @@ describe('the functions', () => {
     'lazaret-check-input': [],
     'lazaret-size-fleet': [
       'LAZARET_MAX_AGENTS',
+      'LAZARET_SCAN_WORKERS',
       'LAZARET_SECONDS_PER_BYTE',
       'LAZARET_SECONDS_PER_OBJECT',
       'LAZARET_STARTUP_SECONDS',

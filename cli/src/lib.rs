@@ -10,7 +10,7 @@
 //! * [`protection_text`]: how a bucket is protected; [`quarantine`]: what was found, and where it stands.
 //! * [`schedule`]: jobs in time, and how far they have come.
 //! * [`user_pool`]: where the verdict API's users are, and how a password comes in.
-//! * [`measure`], [`estimate`], [`prices`]: what a job would cost.
+//! * [`measure`]: what a job would cost, with the model's estimate and prices.
 //! * [`scan`]: files and buckets through an engine on this machine.
 //! * [`freshclam`]: where new definitions come from; [`jail_args`]: what an engine on this machine may do without.
 //! * [`console`], [`escape`], [`units`]: text for a person; keys are hostile there.
@@ -24,14 +24,12 @@ pub mod connect;
 pub mod console;
 pub mod deployment;
 pub mod escape;
-pub mod estimate;
 pub mod freshclam;
 pub mod jail_args;
 pub mod measure;
 pub mod moment;
 pub mod outcome;
 pub mod partial;
-pub mod prices;
 pub mod protection_text;
 pub mod quarantine;
 pub mod record;
@@ -43,11 +41,12 @@ pub mod scope_args;
 pub mod summary_text;
 #[cfg(test)]
 mod testing;
-pub mod units;
 pub mod user_pool;
 pub mod watch;
 
 use std::future::Future;
+
+use lazaret_model::{estimate, prices, units};
 
 use crate::args::{
     BucketCommand, Command, DefinitionsCommand, EventsCommand, JobCommand, QuarantineCommand, ScheduleCommand,

@@ -233,6 +233,7 @@ pub fn plan(job: &JobId, matched: u64, packets: u64) -> JobPlan {
         packets,
         packets_sent: packets,
         largest_bytes: 1_000,
+        directories: 1,
         sizes: SizeHistogram::default(),
     };
     JobPlan { job: input.into_job(job.clone(), time("2026-11-01T00:00:00Z")).expect("a job"), crawls: vec![crawl] }

@@ -66,6 +66,7 @@ export class JobFunctions extends Construct {
         LAZARET_SECONDS_PER_OBJECT: String(settings.secondsPerObject),
         LAZARET_SECONDS_PER_BYTE: String(settings.secondsPerByte),
         LAZARET_STARTUP_SECONDS: String(settings.startupSeconds),
+        LAZARET_SCAN_WORKERS: String(settings.scanWorkers),
       },
       permissions: [
         listResults(arns),

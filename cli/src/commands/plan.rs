@@ -125,8 +125,12 @@ fn limit_text(limit: Option<Limit>) -> &'static str {
     match limit {
         None => "",
         Some(Limit::Quota) => " (the most that the default deployment launches: it takes longer than the target)",
-        Some(Limit::LargestObject) => " (one object alone takes longer than the target)",
+        Some(Limit::LargestObject) => " (one object alone takes so long that it decides when the job ends)",
         Some(Limit::Packets) => " (one a packet: more would find nothing to do)",
+        Some(Limit::Crawl) => " (the listing takes most of the target: give prefixes as buckets of their own)",
+        Some(Limit::S3Requests) => " (S3 answers no more requests for so few directories)",
+        Some(Limit::Report) => " (more objects than one report can read: split the job by prefix)",
+        Some(Limit::WholeAgents) => " (so little work that it ends before the target)",
     }
 }
 

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lazaret-protection", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-schedules", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-report", &["lazaret-model"]),
+    ("lazaret-simulator", &["lazaret-model"]),
     ("lazaret-crawler", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-definitions", &["lazaret-model", "lazaret-aws"]),
     ("lazaret-engine-protocol", &[]),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lazaret_aws::queue::Message;
 use lazaret_aws::{Queue, ServiceError};
+use lazaret_model::fleet::{SLOTS, slots};
 use lazaret_model::{JobId, JobPlan, WorkPacket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
@@ -14,9 +15,8 @@ use tracing::{error, info, warn};
 use crate::lease::Lease;
 use crate::retry;
 
-/// Packets that an agent holds: one whose rows are acted on, one in the engine and one that is fetched ahead. Each is at
-/// most 1 MiB of references.
-pub const PACKETS_IN_HAND: usize = 3;
+/// Packets that an agent holds at the most: see [`slots`]. Each is at most 1 MiB of references.
+pub const PACKETS_IN_HAND: usize = (SLOTS / slots(0)) as usize;
 
 /// SQS's longest and shortest long poll.
 pub const POLL_MAX: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ pub struct Delivery {
     pub lease: Lease,
     /// How often it was received, this time included.
     pub receive_count: u32,
-    /// One of [`PACKETS_IN_HAND`], free again once this is dropped.
+    /// Of [`SLOTS`], free again once this is dropped.
     pub slot: OwnedSemaphorePermit,
 }
 
@@ -61,21 +61,21 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Receives while there is room in `slots` and sends what it gets to `inbox`. No poll begins after `stopping`; one that is under
+    /// Receives while `free` has room for a usual packet and sends what it gets to `inbox`. No poll begins after `stopping`; one that is under
     /// way may bring something still.
     pub async fn receive(
         &self,
-        slots: Arc<Semaphore>,
+        free: Arc<Semaphore>,
         inbox: mpsc::Sender<Delivery>,
         stopping: &CancellationToken,
     ) -> End {
         let mut empty_since: Option<Instant> = None;
         let mut failures = 0;
         loop {
-            let slot = tokio::select! {
+            let mut slot = tokio::select! {
                 biased;
                 () = stopping.cancelled() => return End::Stopped,
-                slot = Arc::clone(&slots).acquire_owned() => slot.expect("never closed"),
+                slot = Arc::clone(&free).acquire_many_owned(slots(0)) => slot.expect("never closed"),
             };
             let asked = Instant::now();
             let received = self.queue.receive(1, self.poll_time(empty_since), self.visibility).await;
@@ -83,7 +83,7 @@ impl Receiver {
                 Ok(None) => {
                     failures = 0;
                     let since = *empty_since.get_or_insert(asked);
-                    let none_in_hand = slots.available_permits() == PACKETS_IN_HAND - 1;
+                    let none_in_hand = free.available_permits() == (SLOTS - slots(0)) as usize;
                     if none_in_hand && since.elapsed() >= self.idle {
                         return End::Idle;
                     }
@@ -91,6 +91,11 @@ impl Receiver {
                 Ok(Some(message)) => {
                     (failures, empty_since) = (0, None);
                     let Some((packet, lease, receive_count)) = self.sort(message).await else { continue };
+                    // a large one takes what it needs of what is left, and holds up none that are here
+                    let bytes = packet.objects.iter().map(|object| object.size).sum();
+                    if let Ok(more) = Arc::clone(&free).try_acquire_many_owned(slots(bytes) - slots(0)) {
+                        slot.merge(more);
+                    }
                     // its reader outlives this future, and there is room for each slot
                     let _ = inbox.send(Delivery { packet, lease, receive_count, slot }).await;
                 }

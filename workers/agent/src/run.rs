@@ -6,6 +6,7 @@ use std::time::Duration;
 use lazaret_actions::Actor;
 use lazaret_actions::promotion::Promotions;
 use lazaret_aws::{ObjectStore, Queue};
+use lazaret_model::fleet::SLOTS;
 use lazaret_model::packet::DELIVERIES;
 use lazaret_model::{JobId, JobPlan, Progress, WorkPacket, layout};
 use tokio::sync::{Semaphore, mpsc};
@@ -73,7 +74,7 @@ pub async fn run(
     let receiver =
         Receiver { queue: deps.queue, job_id: job.job_id, plan, visibility: settings.visibility, idle: job.idle };
     let (inbox, deliveries) = mpsc::channel(PACKETS_IN_HAND);
-    let receiving = receiver.receive(Arc::new(Semaphore::new(PACKETS_IN_HAND)), inbox, &agent.life.stopping);
+    let receiving = receiver.receive(Arc::new(Semaphore::new(SLOTS as usize)), inbox, &agent.life.stopping);
     let handle = |delivery| Arc::clone(&agent).handle(delivery);
     let result = tokio::select! {
         result = agent.life.live(receiving, deliveries, handle, shutdown) => result,

@@ -17,6 +17,8 @@ pub struct Census {
     result: CrawlResult,
     matching: Matching,
     archived_bytes: u64,
+    /// Of the object that was to be scanned last.
+    directory: Option<String>,
 }
 
 impl Census {
@@ -32,9 +34,10 @@ impl Census {
             packets: 0,
             packets_sent: 0,
             largest_bytes: 0,
+            directories: 0,
             sizes: SizeHistogram::default(),
         };
-        Self { result, matching, archived_bytes: 0 }
+        Self { result, matching, archived_bytes: 0, directory: None }
     }
 
     pub fn count(&mut self, object: &ObjectRef) -> Fate {
@@ -53,6 +56,11 @@ impl Census {
         }
         counts.largest_bytes = counts.largest_bytes.max(object.size);
         counts.sizes.add(object.size);
+        let directory = object.key.rsplit_once('/').map_or("", |(directory, _)| directory);
+        if self.directory.as_deref() != Some(directory) {
+            counts.directories += 1;
+            self.directory = Some(directory.to_owned());
+        }
         Fate::Scan
     }
 

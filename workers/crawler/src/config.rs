@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lazaret_model::{BucketScope, JobId, Window};
 
-use crate::pack::PacketLimits;
+use lazaret_model::pack::PacketLimits;
 
 /// A variable that is missing or can't be what was meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

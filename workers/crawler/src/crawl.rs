@@ -4,7 +4,7 @@
 use lazaret_model::{BucketScope, CrawlId, CrawlResult, JobId, Matching, ObjectRef, PacketId, Progress};
 
 use crate::census::{Census, Fate};
-use crate::pack::{Packer, PacketLimits};
+use lazaret_model::pack::{Packer, PacketLimits};
 
 /// Archived objects in one part: a row has some 400 bytes, so that a part stays well under a megabyte.
 const ARCHIVED_ROWS: usize = 1_000;

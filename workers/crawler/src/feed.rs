@@ -11,7 +11,7 @@ use crate::crawl::{Crawl, Parcel};
 use crate::enqueue::Outbox;
 use crate::error::CrawlError;
 use crate::list::list;
-use crate::pack::PacketLimits;
+use lazaret_model::pack::PacketLimits;
 
 /// Every object of the scope, whenever it was written, goes to `queue` in packets; those that can't be read without a restore
 /// go to `archived`. Returns once all of them were taken.

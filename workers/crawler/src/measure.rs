@@ -8,7 +8,7 @@ use lazaret_model::{BucketScope, CrawlId, CrawlResult, JobId, Progress, Window};
 use crate::crawl::Crawl;
 use crate::error::CrawlError;
 use crate::list::list;
-use crate::pack::PacketLimits;
+use lazaret_model::pack::PacketLimits;
 
 /// Crawls a scope as a job would, and returns what it would count: `packets` and `packets_sent` are those that it would make.
 /// `progress` is called after each page.

@@ -69,6 +69,7 @@ impl Config {
                     seconds_per_object: seconds("LAZARET_SECONDS_PER_OBJECT")?,
                     seconds_per_byte: seconds("LAZARET_SECONDS_PER_BYTE")?,
                     startup_seconds: seconds("LAZARET_STARTUP_SECONDS")?,
+                    scan_workers: number(&text, "LAZARET_SCAN_WORKERS", |n| n > 0, "write a number above 0")?,
                 },
             }),
             "check_drain" => Ok(Self::CheckDrain {
@@ -135,7 +136,7 @@ fn number<T: FromStr + Copy>(
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 13] = [
+    const ALL: [(&str, &str); 14] = [
         ("LAZARET_RESULTS_BUCKET", "results"),
         ("LAZARET_CLUSTER", "lazaret"),
         ("LAZARET_AGENT_FAMILY", "lazaret-agent"),
@@ -144,6 +145,7 @@ mod tests {
         ("LAZARET_SECONDS_PER_OBJECT", "0.004"),
         ("LAZARET_SECONDS_PER_BYTE", "1.25e-7"),
         ("LAZARET_STARTUP_SECONDS", "75"),
+        ("LAZARET_SCAN_WORKERS", "2"),
         ("LAZARET_QUARANTINE_BUCKET", "quarantine"),
         ("LAZARET_STAGING_LIMIT_SECONDS", "900"),
         ("LAZARET_EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:lazaret-events"),

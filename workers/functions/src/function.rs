@@ -94,7 +94,7 @@ impl Function {
     pub async fn call(&self, event: Value, now: Timestamp) -> Result<Value, FunctionError> {
         match self {
             Self::CheckInput(function) => answer(function.handle(read(event)?).await?),
-            Self::SizeFleet(function) => answer(function.handle(read(event)?).await?),
+            Self::SizeFleet(function) => answer(function.handle(read(event)?, now).await?),
             Self::CheckDrain(function) => answer(function.handle(read(event)?, now).await?),
             Self::Report(function) => answer(function.handle(read(event)?, now).await?),
             Self::TearDown(function) => answer(function.handle(read(event)?).await?),

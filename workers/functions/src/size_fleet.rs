@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use lazaret_aws::ObjectStore;
 use lazaret_model::fleet::{self, FleetPlan, FleetSettings, FleetWork};
 use lazaret_model::{CrawlBrief, CrawlResult, Failure, Job, JobPlan, layout};
@@ -32,7 +33,7 @@ pub struct Input {
 impl SizeFleet {
     /// # Errors
     /// `NothingToScan`; `Permanent` if the crawls are not those of the job or don't add up.
-    pub async fn handle(&self, input: Input) -> Result<FleetPlan, FunctionError> {
+    pub async fn handle(&self, input: Input, now: Timestamp) -> Result<FleetPlan, FunctionError> {
         let Input { job, crawls } = input;
         let read = |brief: CrawlBrief| self.crawl(&job, brief);
         let mut crawls: Vec<CrawlResult> = stream::iter(crawls).map(read).buffered(CONCURRENT).try_collect().await?;
@@ -43,13 +44,16 @@ impl SizeFleet {
             return Err(nothing_to_scan(&plan));
         }
         work::write_json(&*self.store, &self.results_bucket, &layout::plan_key(&plan.job.job_id), &plan).await?;
-        let fleet = fleet::size_fleet(work_of(&plan), plan.job.target_minutes, &self.settings);
+        let work = FleetWork::of_crawls(&plan.crawls, elapsed_seconds(&plan.job, now));
+        let fleet = fleet::size_fleet(work, plan.job.target_minutes, &self.settings);
         info!(
             job.id = %plan.job.job_id,
             objects = plan.matched(),
             bytes = plan.matched_bytes(),
             packets = plan.packets(),
             agents = fleet.agents,
+            minutes = fleet.total_seconds / 60.0,
+            limit = ?fleet.limit,
             "Sized the fleet of job `{}`",
             plan.job.job_id
         );
@@ -126,12 +130,7 @@ fn nothing_to_scan(plan: &JobPlan) -> FunctionError {
     FunctionError { failure: Failure::NothingToScan, message }
 }
 
-fn work_of(plan: &JobPlan) -> FleetWork {
-    let sizes = plan.sizes();
-    FleetWork {
-        objects: sizes.objects(),
-        bytes: sizes.bytes(),
-        packets: plan.crawls.iter().map(|crawl| crawl.packets_sent).sum(),
-        largest_bytes: plan.crawls.iter().map(|crawl| crawl.largest_bytes).max().unwrap_or_default(),
-    }
+/// Seconds of the target that are gone. An activation first waits for the end of its window: that time is not the crawl's.
+fn elapsed_seconds(job: &Job, now: Timestamp) -> f64 {
+    now.duration_since(job.started_at.max(job.window.to)).as_secs_f64().max(0.0)
 }

@@ -98,7 +98,7 @@ async fn the_functions_answer_the_examples_with_the_examples() {
 
     let plan: JobPlan = read("plan.json");
     world.put_crawls(&plan);
-    let answer = world.size_fleet().handle(read("size-fleet.input.json")).await;
+    let answer = world.size_fleet().handle(read("size-fleet.input.json"), world::now()).await;
     assert_eq!(answer, Ok(read("size-fleet.output.json")));
     assert_eq!(world.plan(&plan.job.job_id), Some(plan.clone()));
 

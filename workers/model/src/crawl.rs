@@ -76,6 +76,10 @@ pub struct CrawlResult {
     pub packets_sent: u64,
     /// The largest object to be scanned, in bytes.
     pub largest_bytes: u64,
+    /// Directories (keys up to their last `/`) of the objects to be scanned, as often as the listing came to one: S3 can spread its
+    /// load over so many at the most.
+    #[serde(default)]
+    pub directories: u64,
     /// Sizes of the matched objects that are to be scanned.
     pub sizes: SizeHistogram,
 }

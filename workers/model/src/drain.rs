@@ -1,4 +1,4 @@
-//! Whether a job is done, still working, or stuck.
+//! Whether a job is done, still working, or stuck; and when to look again.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +7,13 @@ use crate::packet::DELIVERIES;
 /// Times that agents are launched anew without one more part being written, before the job is called stuck. More than the
 /// deliveries after which a packet goes to the dead letters: a packet that kills every agent is given up, not the job.
 pub const RELAUNCHES_WITHOUT_PROGRESS: u32 = DELIVERIES + 1;
+
+/// How much longer each wait is than the one before, up to [`WAIT_SECONDS`].
+const WAIT_GROWTH: f64 = 1.5;
+const WAIT_SECONDS: f64 = 60.0;
+/// A job that takes a working day must not fill its execution's history (25,000 events).
+const MANY_LOOKS: u32 = 500;
+const WAIT_SECONDS_AFTER_MANY_LOOKS: u64 = 300;
 
 /// What was seen of the queue, the fleet and the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +72,18 @@ pub fn decide(facts: DrainFacts, memory: DrainMemory) -> (DrainDecision, DrainMe
     (DrainDecision::Relaunch, DrainMemory { parts_at_launch: facts.parts, launches_without_progress: launches })
 }
 
+/// Longer from look to look; and twice as long after each launch that brought nothing, so that an outage of minutes does not use
+/// the launches up.
+pub fn wait_seconds(poll_seconds: f64, looks: u32, launches_without_progress: u32) -> u64 {
+    if looks >= MANY_LOOKS {
+        return WAIT_SECONDS_AFTER_MANY_LOOKS;
+    }
+    let power = |base: f64, exponent: u32| poll_seconds * base.powi(i32::try_from(exponent).unwrap_or(i32::MAX));
+    let patience = power(2.0, launches_without_progress.saturating_sub(1));
+    power(WAIT_GROWTH, looks).min(WAIT_SECONDS).max(patience).ceil().clamp(1.0, WAIT_SECONDS_AFTER_MANY_LOOKS as f64)
+        as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +127,20 @@ mod tests {
         }
         assert_eq!(decide(facts(4, 0), memory).0, DrainDecision::Stuck);
         assert_eq!(decide(facts(5, 0), memory).0, DrainDecision::Relaunch);
+    }
+
+    #[test]
+    fn waits_grow_to_a_minute_and_to_five_after_hours() {
+        let wait = |looks| wait_seconds(5.0, looks, 0);
+        assert_eq!([0, 1, 2, 3, 6, 20, 499, 500, u32::MAX].map(wait), [5, 8, 12, 17, 57, 60, 60, 300, 300]);
+        assert_eq!(wait_seconds(0.0, 3, 0), 1);
+    }
+
+    #[test]
+    fn launches_that_bring_nothing_are_further_and_further_apart() {
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 7].map(|launches| wait_seconds(10.0, 0, launches)),
+            [10, 20, 40, 80, 160, 300, 300]
+        );
     }
 }

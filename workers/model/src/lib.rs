@@ -11,7 +11,8 @@
 //! * [`promotion`]: from a staging bucket to production; [`allowed`]: contents that their owner allowed; [`headers`]: what a copy keeps.
 //! * [`definitions`]: which definitions a verdict rests on; [`manifest`]: what a published version of them holds.
 //! * [`result`]: a row for each object; [`summary`]: the totals and the proof of completeness.
-//! * [`fleet`], [`drain`]: how many agents to start, and when a job is done.
+//! * [`pack`]: how many objects a packet holds; [`fleet`], [`drain`]: how many agents to start, and when a job is done.
+//! * [`estimate`], [`prices`]: what a job would take, and what AWS asks for it; [`units`]: numbers for a person.
 //! * [`layout`]: where everything lies in the results bucket; [`failure`]: the error names that Step Functions sees; [`metrics`]: how
 //!   CloudWatch is told.
 //!
@@ -23,6 +24,7 @@ pub mod announcement;
 pub mod crawl;
 pub mod definitions;
 pub mod drain;
+pub mod estimate;
 pub mod event;
 pub mod failure;
 pub mod fleet;
@@ -32,9 +34,11 @@ pub mod layout;
 pub mod manifest;
 pub mod metrics;
 pub mod object;
+pub mod pack;
 pub mod packet;
 pub mod plan;
 pub mod policy;
+pub mod prices;
 pub mod progress;
 pub mod promotion;
 pub mod quarantine;
@@ -42,6 +46,7 @@ pub mod result;
 pub mod selection;
 pub mod summary;
 pub mod tags;
+pub mod units;
 pub mod verdict;
 
 pub use action::{Action, ActionKind, ActionOutcome};

@@ -207,6 +207,7 @@ impl World {
                 packets: self.packets.len() as u64,
                 packets_sent: self.packets.len() as u64,
                 largest_bytes: 0,
+                directories: 1,
                 sizes: SizeHistogram::default(),
             }],
         };

@@ -49,8 +49,13 @@ impl World {
 
     /// Half a second an object, so that the numbers are round.
     pub fn size_fleet(&self) -> SizeFleet {
-        let settings =
-            FleetSettings { seconds_per_object: 0.5, seconds_per_byte: 0.0, startup_seconds: 75.0, max_agents: 40 };
+        let settings = FleetSettings {
+            seconds_per_object: 0.5,
+            seconds_per_byte: 0.0,
+            startup_seconds: 75.0,
+            max_agents: 40,
+            ..FleetSettings::default()
+        };
         SizeFleet { store: Arc::new(self.store.clone()), results_bucket: RESULTS.into(), settings }
     }
 
@@ -159,6 +164,7 @@ pub fn plan(packets: u64, objects: u64) -> JobPlan {
         packets,
         packets_sent: packets,
         largest_bytes: u64::from(matched > 0),
+        directories: 1,
         sizes,
     };
     JobPlan { job: job(), crawls: vec![crawl] }

@@ -47,6 +47,7 @@ pub fn plan(packets: u64, matched: u64) -> JobPlan {
             packets,
             packets_sent: packets,
             largest_bytes: 0,
+            directories: 1,
             sizes,
         }],
     }

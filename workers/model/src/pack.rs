@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 
-use lazaret_model::{CrawlId, JobId, ObjectRef, PacketId, WorkPacket};
+use crate::{CrawlId, JobId, ObjectRef, PacketId, WorkPacket};
 
 /// Objects in a packet: at the measured 4 ms each (`FleetSettings`) a few seconds of work beside their bytes.
 const PACKET_OBJECTS: usize = 1_000;
@@ -121,8 +121,8 @@ fn object_json(object: &ObjectRef) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::{ETag, StorageClass};
     use jiff::Timestamp;
-    use lazaret_model::{ETag, StorageClass};
     use proptest::prelude::*;
 
     use super::*;
