@@ -145,8 +145,8 @@ test-e2e: yara ## whole jobs on the local cloud, started once
 BENCH_RUNS ?= 5
 
 .PHONY: scale
-scale: setup ## writes the tables of docs/scale.md: the simulator's figures
-	cargo run --locked --package lazaret-simulator -- docs/scale.md
+scale: setup ## writes the tables of docs/scale.md and docs/cost.md: the simulator's figures
+	cargo run --locked --package lazaret-simulator -- docs
 
 .PHONY: bench-engine
 bench-engine: setup ## the jail beside plain libclamav, with a set of 6.6 million signatures: see bench/README.md

@@ -1,22 +1,27 @@
-//! `lazaret-simulate [PAGE]`: prints the tables of `docs/scale.md`, or writes them into it.
+//! `lazaret-simulate [FOLDER]`: prints the tables of `docs/scale.md` and `docs/cost.md`, or writes them into the pages of a folder.
 
+use std::io::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
+use lazaret_simulator::{cost, table};
+
 fn main() -> ExitCode {
-    let tables = lazaret_simulator::table::tables();
-    let Some(path) = std::env::args().nth(1) else {
-        print!("{tables}");
+    let pages = [("scale.md", table::tables()), ("cost.md", cost::table())];
+    let Some(folder) = std::env::args().nth(1) else {
+        pages.iter().for_each(|(_, tables)| println!("{tables}"));
         return ExitCode::SUCCESS;
     };
-    let written = std::fs::read_to_string(&path).and_then(|page| {
-        let page = lazaret_simulator::table::replaced(&page, &tables);
-        std::fs::write(&path, page.ok_or_else(|| std::io::Error::other("the page has no marks to write between"))?)
-    });
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{path}: {error}");
-            ExitCode::FAILURE
+    for (name, tables) in pages {
+        if let Err(error) = write(&Path::new(&folder).join(name), &tables) {
+            eprintln!("{folder}/{name}: {error}");
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
+}
+
+fn write(path: &Path, tables: &str) -> Result<(), Error> {
+    let page = table::replaced(&std::fs::read_to_string(path)?, tables);
+    std::fs::write(path, page.ok_or_else(|| Error::other("the page has no marks to write between"))?)
 }

@@ -13,8 +13,8 @@ pub const SEED: u64 = 20_261_123;
 pub const SEEDS: std::ops::Range<u64> = 1..11;
 
 /// Before and behind the tables in the page.
-const BEGIN: &str = "<!-- written by `make scale`: begin -->";
-const END: &str = "<!-- written by `make scale`: end -->";
+const BEGIN: &str = "<!-- written by lazaret-simulate: begin -->";
+const END: &str = "<!-- written by lazaret-simulate: end -->";
 
 /// Profiles that an hour is enough for, and those that it is not for a reason.
 pub fn profiles() -> Vec<(Scenario, Option<Limit>)> {

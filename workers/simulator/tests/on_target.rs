@@ -33,7 +33,10 @@ fn a_job_for_an_hour_ends_in_45_to_65_minutes_or_the_plan_says_why_not() {
         rows.push_str(&table::profile_row(&scenario, &jobs));
     }
     println!("seeds {SEEDS:?}\n{rows}");
-    assert!(PAGE.contains(&rows), "docs/scale.md has other figures: run `make scale`. It should have\n{rows}");
+    assert!(
+        PAGE.contains(&rows),
+        "docs/scale.md has other figures (its first lines say how to write them). It should have\n{rows}"
+    );
 }
 
 #[test]
@@ -43,7 +46,10 @@ fn the_pages_scale_is_what_the_simulator_says() {
         rows.push_str(&table::scale_row(&scenario, &run(&scenario, table::SEED)));
     }
     println!("seed {}\n{rows}", table::SEED);
-    assert!(PAGE.contains(&rows), "docs/scale.md has other figures: run `make scale`. It should have\n{rows}");
+    assert!(
+        PAGE.contains(&rows),
+        "docs/scale.md has other figures (its first lines say how to write them). It should have\n{rows}"
+    );
 }
 
 #[test]
