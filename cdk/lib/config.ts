@@ -69,6 +69,8 @@ export interface Settings {
   readonly architecture: Architecture;
   /** The most agents that one job may launch. @default 500 - 1,000 vCPUs: below a grown account's quota */
   readonly maxAgents: number;
+  /** The part of the account's Fargate vCPUs that one job may take. @default 0.8 - the rest is left to event agents, the API and others */
+  readonly quotaShare: number;
   /** @default 2 vCPU, 8 GB - 1 GB definitions, 2 GiB objects in flight, and as much while new definitions load */
   readonly agent: TaskSize;
   /** @default 0.5 vCPU, 1 GB - a listing waits for S3, not for the CPU */
@@ -213,6 +215,7 @@ export const AWS_SETTINGS: Defaults = {
   kmsKeyArns: [],
   architecture: 'arm64',
   maxAgents: 500,
+  quotaShare: 0.8,
   agent: { cpu: 2048, memoryMiB: 8192 },
   crawler: { cpu: 512, memoryMiB: 1024 },
   scanWorkers: 2,
@@ -308,6 +311,7 @@ export function readSettings(
     kmsKeyArns: context.list('kmsKeyArns', defaults.kmsKeyArns),
     architecture: context.oneOf('architecture', ['arm64', 'x86_64'], defaults.architecture),
     maxAgents: context.number('maxAgents', defaults.maxAgents),
+    quotaShare: context.fraction('quotaShare', defaults.quotaShare),
     agent: {
       cpu: context.number('agentCpu', defaults.agent.cpu),
       memoryMiB: context.number('agentMemoryMiB', defaults.agent.memoryMiB),
@@ -416,6 +420,9 @@ function check(settings: Settings): void {
   }
   if (!settings.local && settings.heartbeatSeconds < 120) {
     throw new Error('heartbeatSeconds is below 120: Fargate alone takes up to a minute to start a crawler');
+  }
+  if (settings.quotaShare > 1) {
+    throw new Error(`quotaShare is ${settings.quotaShare}; give a part of 1, such as 0.8`);
   }
   if (settings.scratchGiB < 21 || settings.scratchGiB > 200) {
     throw new Error(`scratchGiB is ${settings.scratchGiB}; Fargate gives 21 to 200`);

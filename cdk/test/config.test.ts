@@ -67,6 +67,7 @@ describe('the settings', () => {
 
   it('that can’t be what was meant are named', () => {
     const bad: [Record<string, unknown>, RegExp][] = [
+      [{ quotaShare: 1.5 }, /quotaShare is 1\.5/],
       [{ maxAgents: 'many' }, /maxAgents is `many`/],
       [{ maxAgents: 0 }, /maxAgents is `0`/],
       [{ maxAgents: 1.5 }, /maxAgents is 1\.5/],

@@ -18,6 +18,7 @@ async function run(overrides: Overrides = {}): Promise<Ended & { asked: Record<s
     'Open dead-letter queue': (task) => ({ QueueUrl: `${QUEUES}${(task as { QueueName: string }).QueueName}` }),
     'Open job queue': (task) => ({ QueueUrl: `${QUEUES}${(task as { QueueName: string }).QueueName}` }),
     'Crawl bucket': () => contract('crawl-brief'),
+    'Read quota': () => ({ Quota: { QuotaCode: 'L-3032A538', Value: 1000 } }),
     'Size fleet': () => contract('size-fleet.output'),
     'Launch agents': (task) => ({ Tasks: Array((task as { Count: number }).Count).fill({}), Failures: [] }),
     'Check drain': () => ({ ...drain, decision: 'drained', batches: [] }),
@@ -51,9 +52,22 @@ describe('a job', () => {
     assert.deepEqual(asked['Check drain'], [contract('check-drain.input')]);
     assert.deepEqual(asked.Report, [contract('report.input')]);
     assert.deepEqual(asked['Tear down'], [contract('tear-down.input')]);
-    const [sized] = asked['Size fleet'] as [{ job: unknown; crawls: unknown[] }];
+    assert.deepEqual(asked['Read quota'], [{ ServiceCode: 'fargate', QuotaCode: 'L-3032A538' }]);
+    const [sized] = asked['Size fleet'] as [{ job: unknown; crawls: unknown[]; quotaVcpus: unknown }];
+    assert.equal(sized.quotaVcpus, contract<{ quotaVcpus: number }>('size-fleet.input').quotaVcpus);
     assert.deepEqual(sized.job, contract<{ job: unknown }>('check-input.output').job);
     assert.deepEqual(sized.crawls, [contract('crawl-brief'), contract('crawl-brief')]);
+  });
+
+  it('is sized without a quota where Service Quotas does not answer', async () => {
+    const { status, asked } = await run({
+      'Read quota': () => {
+        throw new TaskError('ServiceQuotas.AccessDeniedException');
+      },
+    });
+    assert.equal(status, 'SUCCEEDED');
+    const [sized] = asked['Size fleet'] as [{ quotaVcpus: unknown }];
+    assert.equal(sized.quotaVcpus, null);
   });
 
   it('launches again what check_drain asks for, and remembers', async () => {

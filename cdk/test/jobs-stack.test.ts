@@ -163,7 +163,9 @@ describe('the functions', () => {
   const REQUIRED: Record<string, string[]> = {
     'lazaret-check-input': [],
     'lazaret-size-fleet': [
+      'LAZARET_AGENT_VCPUS',
       'LAZARET_MAX_AGENTS',
+      'LAZARET_QUOTA_SHARE',
       'LAZARET_SCAN_WORKERS',
       'LAZARET_SECONDS_PER_BYTE',
       'LAZARET_SECONDS_PER_OBJECT',

@@ -43,6 +43,7 @@ describe('no role', () => {
         'logs:PutResourcePolicy',
         'logs:UpdateLogDelivery',
         's3:ListAllMyBuckets',
+        'servicequotas:GetServiceQuota',
       ].sort(),
     );
     for (const { condition } of everything.filter(({ actions }) => actions.includes('ecs:ListTasks'))) {

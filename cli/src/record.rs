@@ -131,6 +131,9 @@ pub fn advice(failure: &str) -> &'static str {
         (Some(Failure::NothingToScan), _) => {
             "No object lies in the window below these prefixes: widen --from and --to, or check the prefix."
         }
+        (Some(Failure::OverBudget), _) => {
+            "Give a higher --max-dollars, or less to scan: `lazaret plan` shows the estimate. Nothing was scanned."
+        }
         (Some(Failure::Transient), _) => {
             "The retries were used up; start the job again, later if AWS throttles the account."
         }

@@ -5,12 +5,28 @@ use std::collections::BTreeSet;
 use anyhow::bail;
 use jiff::Timestamp;
 use lazaret_aws::{ObjectStore, StoreError};
-use lazaret_model::job::{TARGET_MINUTES, WindowInput};
-use lazaret_model::{BucketScope, Job, JobId, JobInput, Source};
+use lazaret_model::job::{Dollars, TARGET_MINUTES, WindowInput};
+use lazaret_model::{BucketScope, Job, JobId, JobInput, JobLimits, Source};
 
 use crate::console::Console;
 use crate::escape;
 use crate::moment;
+
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LimitArgs {
+    /// The most agents that a job may have at once; it takes longer if it needs more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_agents: Option<u32>,
+    /// The most dollars that a job may be estimated to cost; more is refused before an agent is launched
+    #[arg(long, value_name = "DOLLARS")]
+    pub max_dollars: Option<Dollars>,
+}
+
+impl LimitArgs {
+    pub fn limits(&self) -> JobLimits {
+        JobLimits { agents: self.max_agents, dollars: self.max_dollars }
+    }
+}
 
 // No doc comment here: clap would take it for the help of the command that these arguments are part of.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,6 +43,8 @@ pub struct ScopeArgs {
     /// Minutes that the job should take; more agents are started for a shorter time
     #[arg(long, value_name = "N", default_value_t = TARGET_MINUTES)]
     pub target_minutes: u32,
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 impl ScopeArgs {
@@ -41,6 +59,7 @@ impl ScopeArgs {
             window: WindowInput { from: moment(&self.from)?, to: moment(&self.to)? },
             source: Source::OnDemand,
             target_minutes: self.target_minutes,
+            limits: self.limits.limits(),
             selected: false,
         })
     }

@@ -149,7 +149,13 @@ pub fn failed(failure: &FailureView) -> Vec<String> {
 
 /// Whether the failure comes after the point where agents may have recorded something.
 fn may_have_scanned(failure: &str) -> bool {
-    let before = [Failure::BadInput, Failure::BucketNotFound, Failure::AccessDenied, Failure::NothingToScan];
+    let before = [
+        Failure::BadInput,
+        Failure::BucketNotFound,
+        Failure::AccessDenied,
+        Failure::NothingToScan,
+        Failure::OverBudget,
+    ];
     !before.iter().any(|known| known.name() == failure)
 }
 

@@ -216,6 +216,18 @@ class SnsTaskKeepsAttributes(PatchTest, unittest.TestCase):
         self.assertEqual(received["MessageAttributes"]["scanResult"]["StringValue"], "Infected")
 
 
+class QuotaOfFargate(PatchTest, unittest.TestCase):
+    """service_quotas"""
+
+    def behaviour(self, cloud: Cloud) -> None:
+        resource = "aws-sdk:servicequotas:getServiceQuota"
+        asked = {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
+        quota = json.loads(cloud.run({"Ask": task(resource, Arguments=asked)})["output"])["Quota"]
+        self.assertEqual((quota["QuotaCode"], quota["Value"]), ("L-3032A538", 1000.0))
+        unknown = task(resource, Arguments={**asked, "QuotaCode": "L-00000000"})
+        self.assertEqual(cloud.run({"Ask": unknown})["error"], "ServiceQuotas.NoSuchResourceException")
+
+
 class Heartbeat(PatchTest, unittest.TestCase):
     """callbacks"""
 

@@ -67,6 +67,8 @@ export class JobFunctions extends Construct {
         LAZARET_SECONDS_PER_BYTE: String(settings.secondsPerByte),
         LAZARET_STARTUP_SECONDS: String(settings.startupSeconds),
         LAZARET_SCAN_WORKERS: String(settings.scanWorkers),
+        LAZARET_AGENT_VCPUS: String(settings.agent.cpu / 1024),
+        LAZARET_QUOTA_SHARE: String(settings.quotaShare),
       },
       permissions: [
         listResults(arns),

@@ -81,6 +81,11 @@ export class RetroJob extends Construct {
         actions: ['lambda:InvokeFunction'],
         resources: Object.values(functions.byPlaceholder).map(({ functionArn }) => functionArn),
       },
+      {
+        why: 'Reads the quota of Fargate’s vCPUs. Service Quotas knows no resource for reading.',
+        actions: ['servicequotas:GetServiceQuota'],
+        resources: ['*'],
+      },
       { why: 'Opens the queues of any job.', actions: ['sqs:CreateQueue'], resources: [arns.jobQueues] },
       {
         why: 'Launches any revision of the two task definitions: a job outlives deployments.',

@@ -75,6 +75,7 @@ mod tests {
     use std::future::pending;
 
     use super::*;
+    use crate::scope_args::LimitArgs;
     use crate::testing::{Lab, summary, time};
 
     fn args(buckets: &[&str]) -> StartArgs {
@@ -84,6 +85,7 @@ mod tests {
                 from: None,
                 to: None,
                 target_minutes: 60,
+                limits: LimitArgs::default(),
             },
             id: Some("job-1".into()),
             wait: false,

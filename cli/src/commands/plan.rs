@@ -34,7 +34,9 @@ pub async fn run(store: Arc<dyn ObjectStore>, args: &PlanArgs, console: &mut Con
     check_buckets(store.as_ref(), &job, console).await?;
     let crawls = measure(store, &job, console).await?;
     let measured = Measured::of(&crawls);
-    let estimate = estimate(&measured, job.target_minutes, &FleetSettings::default());
+    let settings = FleetSettings::default();
+    let most = job.limits.agents.unwrap_or(u32::MAX).min(settings.max_agents);
+    let estimate = estimate(&measured, job.target_minutes, &FleetSettings { max_agents: most, ..settings });
     if args.json {
         console.json(&document(&job, &crawls, &measured, &estimate))?;
     } else {
@@ -56,6 +58,7 @@ fn document(job: &Job, crawls: &[CrawlResult], measured: &Measured, estimate: &E
         "limit": estimate.fleet.limit,
         "minutes": rounded(estimate.minutes, 1),
         "dollars": rounded(estimate.dollars, 4),
+        "refused": estimate.above(&job.limits).is_some(),
         "dollarsX86": rounded(estimate.dollars_x86, 4),
         "tagsDollarsPerMonth": rounded(estimate.tags_dollars_per_month, 4),
         "lines": estimate.lines,
@@ -102,6 +105,9 @@ fn text(job: &Job, measured: &Measured, estimate: &Estimate) -> String {
     ));
     lines.push(format!("Minutes        about {:.0}, the target is {}", estimate.minutes.ceil(), job.target_minutes));
     lines.push(format!("Dollars        about {}", units::dollars(estimate.dollars)));
+    if let Some(refusal) = estimate.above(&job.limits) {
+        lines.push(format!("Refused        {refusal}"));
+    }
     lines.push(String::new());
     for line in &estimate.lines {
         lines.push(format!("  {:<20}{:<42}{:>10}", line.item, line.quantity, units::dollars(line.dollars)));
@@ -124,7 +130,9 @@ fn text(job: &Job, measured: &Measured, estimate: &Estimate) -> String {
 fn limit_text(limit: Option<Limit>) -> &'static str {
     match limit {
         None => "",
-        Some(Limit::Quota) => " (the most that the default deployment launches: it takes longer than the target)",
+        Some(Limit::Quota) => {
+            " (the most that the default deployment, or --max-agents, lets it launch: it takes longer than the target)"
+        }
         Some(Limit::LargestObject) => " (one object alone takes so long that it decides when the job ends)",
         Some(Limit::Packets) => " (one a packet: more would find nothing to do)",
         Some(Limit::Crawl) => " (the listing takes most of the target: give prefixes as buckets of their own)",
@@ -139,11 +147,17 @@ mod tests {
     use lazaret_aws::fake::FakeObject;
 
     use super::*;
+    use crate::scope_args::LimitArgs;
     use crate::testing::{Lab, time};
 
     fn args(json: bool, bucket: &str) -> PlanArgs {
-        let scope =
-            ScopeArgs { buckets: vec![bucket.into()], from: Some("2025-06-01".into()), to: None, target_minutes: 60 };
+        let scope = ScopeArgs {
+            buckets: vec![bucket.into()],
+            from: Some("2025-06-01".into()),
+            to: None,
+            target_minutes: 60,
+            limits: LimitArgs::default(),
+        };
         PlanArgs { scope, json }
     }
 
@@ -189,6 +203,15 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_would_be_refused_is_said_to_be() {
+        let lab = filled();
+        let mut args = args(false, "bucket");
+        args.scope.limits.max_dollars = Some("0.01".parse().expect("a cent"));
+        run(lab.cloud().store, &args, &mut lab.console()).await.expect("a plan");
+        assert!(lab.out.text().contains("Refused        the estimate of this job is"), "{}", lab.out.text());
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use crate::console::Console;
 use crate::moment;
 use crate::outcome::Outcome;
 use crate::schedule;
-use crate::scope_args::check_buckets;
+use crate::scope_args::{LimitArgs, check_buckets};
 
 /// What each run scans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -64,6 +64,8 @@ pub struct CreateArgs {
     /// Minutes that each job should take
     #[arg(long, value_name = "N", default_value_t = TARGET_MINUTES)]
     pub target_minutes: u32,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// A text for people
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub description: String,
@@ -137,6 +139,7 @@ fn definition(args: &CreateArgs, now: Timestamp) -> anyhow::Result<Definition> {
         // marks are whole seconds
         from: from.map(|from| Timestamp::from_second(from.as_second())).transpose()?,
         target_minutes: args.target_minutes,
+        limits: args.limits.limits(),
         settle_seconds: args.settle_seconds,
     })
 }
@@ -158,6 +161,7 @@ mod tests {
             from: None,
             settle_seconds: 60,
             target_minutes: 60,
+            limits: LimitArgs::default(),
             description: "the \u{1b}[31mnight".into(),
             disabled: false,
             json: false,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use lazaret_model::fleet::FleetSettings;
 use lazaret_protection::TopicArn;
 
+use crate::size_fleet::QuotaShare;
+
 /// A variable that is missing or can't be what was meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -18,7 +20,7 @@ pub enum ConfigError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Config {
     CheckInput,
-    SizeFleet { results_bucket: String, fleet: FleetSettings },
+    SizeFleet { results_bucket: String, fleet: FleetSettings, share: QuotaShare },
     CheckDrain { results_bucket: String, cluster: String, settings: DrainSettings },
     Report { results_bucket: String },
     TearDown { results_bucket: String, cluster: String },
@@ -64,6 +66,10 @@ impl Config {
             "check_input" => Ok(Self::CheckInput),
             "size_fleet" => Ok(Self::SizeFleet {
                 results_bucket: results_bucket()?,
+                share: QuotaShare {
+                    agent_vcpus: number(&text, "LAZARET_AGENT_VCPUS", |n: f64| n > 0.0, "write vCPUs, such as 2")?,
+                    share: number(&text, "LAZARET_QUOTA_SHARE", |n: f64| n > 0.0 && n <= 1.0, "write 0.8, or up to 1")?,
+                },
                 fleet: FleetSettings {
                     max_agents: max_agents()?,
                     seconds_per_object: seconds("LAZARET_SECONDS_PER_OBJECT")?,
@@ -136,7 +142,7 @@ fn number<T: FromStr + Copy>(
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 14] = [
+    const ALL: [(&str, &str); 16] = [
         ("LAZARET_RESULTS_BUCKET", "results"),
         ("LAZARET_CLUSTER", "lazaret"),
         ("LAZARET_AGENT_FAMILY", "lazaret-agent"),
@@ -146,6 +152,8 @@ mod tests {
         ("LAZARET_SECONDS_PER_BYTE", "1.25e-7"),
         ("LAZARET_STARTUP_SECONDS", "75"),
         ("LAZARET_SCAN_WORKERS", "2"),
+        ("LAZARET_AGENT_VCPUS", "2"),
+        ("LAZARET_QUOTA_SHARE", "0.8"),
         ("LAZARET_QUARANTINE_BUCKET", "quarantine"),
         ("LAZARET_STAGING_LIMIT_SECONDS", "900"),
         ("LAZARET_EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:lazaret-events"),

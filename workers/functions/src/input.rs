@@ -1,8 +1,8 @@
 //! From the JSON that a person wrote to a [`JobInput`], with a word on each thing that can be wrong.
 
 use jiff::Timestamp;
-use lazaret_model::job::{TARGET_MINUTES, TARGET_MINUTES_MAX, WindowInput};
-use lazaret_model::{BucketScope, JobInput, Source};
+use lazaret_model::job::{Dollars, TARGET_MINUTES, TARGET_MINUTES_MAX, WindowInput};
+use lazaret_model::{BucketScope, JobInput, JobLimits, Source};
 use serde_json::{Map, Value};
 
 /// The shape of an input, for messages.
@@ -18,7 +18,7 @@ const QUOTED_CHARACTERS: usize = 80;
 /// Names the field that is wrong and what to write there.
 pub fn parse(input: &Value) -> Result<JobInput, String> {
     let object = object(input, "the input", EXAMPLE)?;
-    known_fields(object, "the input", &["buckets", "window", "source", "targetMinutes", "selected"])?;
+    known_fields(object, "the input", &["buckets", "window", "source", "targetMinutes", "limits", "selected"])?;
     Ok(JobInput {
         buckets: buckets(object)?,
         window: window(object)?,
@@ -27,6 +27,7 @@ pub fn parse(input: &Value) -> Result<JobInput, String> {
             None => Source::OnDemand,
         },
         target_minutes: target_minutes(object)?,
+        limits: limits(object)?,
         selected: selected(object)?,
     })
 }
@@ -67,6 +68,24 @@ fn target_minutes(object: &Map<String, Value>) -> Result<u32, String> {
     let Some(value) = present(object, "targetMinutes") else { return Ok(TARGET_MINUTES) };
     let minutes = value.as_u64().and_then(|minutes| u32::try_from(minutes).ok());
     minutes.ok_or_else(|| wrong("targetMinutes", value, &format!("a whole number from 1 to {TARGET_MINUTES_MAX}")))
+}
+
+fn limits(object: &Map<String, Value>) -> Result<JobLimits, String> {
+    let Some(value) = present(object, "limits") else { return Ok(JobLimits::default()) };
+    let limits = self::object(value, "`limits`", "{\"agents\":20,\"dollars\":10}")?;
+    known_fields(limits, "`limits`", &["agents", "dollars"])?;
+    let agents = |value: &Value| {
+        let agents = value.as_u64().and_then(|agents| u32::try_from(agents).ok()).filter(|agents| *agents > 0);
+        agents.ok_or_else(|| wrong("limits.agents", value, "a whole number above 0"))
+    };
+    let dollars = |value: &Value| {
+        let dollars = value.as_f64().and_then(|amount| Dollars::try_from(amount).ok());
+        dollars.ok_or_else(|| wrong("limits.dollars", value, "a number from 0.01 to 1000000"))
+    };
+    Ok(JobLimits {
+        agents: present(limits, "agents").map(agents).transpose()?,
+        dollars: present(limits, "dollars").map(dollars).transpose()?,
+    })
 }
 
 fn selected(object: &Map<String, Value>) -> Result<bool, String> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use lazaret_aws::ObjectStore;
-use lazaret_model::fleet::{self, FleetPlan, FleetSettings, FleetWork};
+use lazaret_model::estimate::{Measured, estimate};
+use lazaret_model::fleet::{FleetPlan, FleetSettings};
 use lazaret_model::{CrawlBrief, CrawlResult, Failure, Job, JobPlan, layout};
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -21,20 +22,41 @@ pub struct SizeFleet {
     pub store: Arc<dyn ObjectStore>,
     pub results_bucket: String,
     pub settings: FleetSettings,
+    pub share: QuotaShare,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How much of the account's vCPUs a job may take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QuotaShare {
+    /// Of one agent.
+    pub agent_vcpus: f64,
+    /// The rest is left to others: event agents, the API, whatever else the account runs.
+    pub share: f64,
+}
+
+impl QuotaShare {
+    /// Agents that fit into a share of so many vCPUs; one always does, or no job would ever end.
+    fn agents(self, quota_vcpus: f64) -> u32 {
+        (quota_vcpus * self.share / self.agent_vcpus).clamp(1.0, f64::from(u32::MAX)) as u32
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Input {
     pub job: Job,
     /// The answer of each crawler.
     pub crawls: Vec<CrawlBrief>,
+    /// What Service Quotas says of Fargate's vCPUs; null where it could not be asked.
+    #[serde(default)]
+    pub quota_vcpus: Option<f64>,
 }
 
 impl SizeFleet {
     /// # Errors
-    /// `NothingToScan`; `Permanent` if the crawls are not those of the job or don't add up.
+    /// `NothingToScan`; `OverBudget` if the estimate is above the job's limit; `Permanent` if the crawls are not those of the job or don't add up.
     pub async fn handle(&self, input: Input, now: Timestamp) -> Result<FleetPlan, FunctionError> {
-        let Input { job, crawls } = input;
+        let Input { job, crawls, quota_vcpus } = input;
         let read = |brief: CrawlBrief| self.crawl(&job, brief);
         let mut crawls: Vec<CrawlResult> = stream::iter(crawls).map(read).buffered(CONCURRENT).try_collect().await?;
         crawls.sort_by_key(|crawl| crawl.crawl_id.scope_index());
@@ -43,9 +65,8 @@ impl SizeFleet {
         if plan.matched() == 0 && plan.job.source.nothing_to_scan_is_an_error() {
             return Err(nothing_to_scan(&plan));
         }
+        let fleet = self.fleet(&plan, quota_vcpus, now)?;
         work::write_json(&*self.store, &self.results_bucket, &layout::plan_key(&plan.job.job_id), &plan).await?;
-        let work = FleetWork::of_crawls(&plan.crawls, elapsed_seconds(&plan.job, now));
-        let fleet = fleet::size_fleet(work, plan.job.target_minutes, &self.settings);
         info!(
             job.id = %plan.job.job_id,
             objects = plan.matched(),
@@ -54,10 +75,26 @@ impl SizeFleet {
             agents = fleet.agents,
             minutes = fleet.total_seconds / 60.0,
             limit = ?fleet.limit,
+            quota.vcpus = quota_vcpus,
             "Sized the fleet of job `{}`",
             plan.job.job_id
         );
         Ok(fleet)
+    }
+
+    fn fleet(&self, plan: &JobPlan, quota_vcpus: Option<f64>, now: Timestamp) -> Result<FleetPlan, FunctionError> {
+        let job = &plan.job;
+        let most = [quota_vcpus.map(|vcpus| self.share.agents(vcpus)), job.limits.agents];
+        let max_agents = most.into_iter().flatten().fold(self.settings.max_agents, u32::min);
+        let settings = FleetSettings { max_agents, ..self.settings };
+        let mut measured = Measured::of(&plan.crawls);
+        // not what a crawl should take: what it took
+        measured.work.elapsed_seconds = elapsed_seconds(job, now);
+        let estimate = estimate(&measured, job.target_minutes, &settings);
+        match estimate.above(&job.limits) {
+            Some(message) => Err(FunctionError { failure: Failure::OverBudget, message }),
+            None => Ok(estimate.fleet),
+        }
     }
 
     async fn crawl(&self, job: &Job, brief: CrawlBrief) -> Result<CrawlResult, FunctionError> {

@@ -4,12 +4,17 @@ mod world;
 
 use lazaret_functions::FunctionError;
 use lazaret_functions::size_fleet::Input;
-use lazaret_model::fleet::FleetPlan;
+use lazaret_model::fleet::{FleetPlan, Limit};
 use lazaret_model::{CrawlId, Failure, JobPlan, SizeHistogram, Source};
 use world::{World, plan};
 
 async fn size(world: &World, plan: &JobPlan) -> Result<FleetPlan, FunctionError> {
-    let input = Input { job: plan.job.clone(), crawls: plan.crawls.iter().map(|crawl| crawl.brief()).collect() };
+    size_within(world, plan, None).await
+}
+
+async fn size_within(world: &World, plan: &JobPlan, quota_vcpus: Option<f64>) -> Result<FleetPlan, FunctionError> {
+    let crawls = plan.crawls.iter().map(|crawl| crawl.brief()).collect();
+    let input = Input { job: plan.job.clone(), crawls, quota_vcpus };
     world.size_fleet().handle(input, plan.job.started_at).await
 }
 
@@ -37,6 +42,37 @@ async fn a_job_gets_its_agents_and_its_plan_and_twice_is_once() {
     assert_eq!((fleet.agents, fleet.batches.as_slice()), (11, [10, 1].as_slice()));
     assert_eq!(size(&world, &plan).await, Ok(fleet));
     assert_eq!(world.plan(&plan.job.job_id), Some(plan));
+}
+
+#[tokio::test]
+async fn the_accounts_quota_and_the_jobs_own_limit_bound_the_fleet() {
+    let (world, mut plan) = (World::new(), plan(100, 500));
+    world.put_crawls(&plan);
+    // four fifths of 10 vCPUs are four agents of two; of one vCPU there is still one
+    for (vcpus, agents) in [(Some(1_000.0), 11), (Some(10.0), 4), (Some(1.0), 1), (None, 11)] {
+        let fleet = size_within(&world, &plan, vcpus).await.expect("a fleet");
+        assert_eq!((fleet.agents, fleet.limit == Some(Limit::Quota)), (agents, agents < 11), "{vcpus:?}");
+    }
+    plan.job.limits.agents = Some(3);
+    let fleet = size_within(&world, &plan, Some(10.0)).await.expect("a fleet");
+    assert_eq!((fleet.agents, fleet.limit), (3, Some(Limit::Quota)));
+}
+
+#[tokio::test]
+async fn a_job_above_its_dollars_is_refused_with_the_estimate_and_without_a_plan() {
+    let mut expensive = plan(100, 500);
+    expensive.job.limits.dollars = "0.5".parse().ok();
+    let error = refused(&expensive).await;
+    assert_eq!(error.failure, Failure::OverBudget);
+    assert!(
+        error.message.contains("11 agents") && error.message.contains("above its limit of $0.50"),
+        "{}",
+        error.message
+    );
+    expensive.job.limits.dollars = "100".parse().ok();
+    let world = World::new();
+    world.put_crawls(&expensive);
+    assert!(size(&world, &expensive).await.is_ok());
 }
 
 #[tokio::test]
@@ -110,7 +146,7 @@ async fn an_answer_that_is_not_what_lies_in_s3_is_refused() {
     let (world, plan) = (World::new(), plan(1, 2));
     assert!(size(&world, &plan).await.expect_err("nothing there").message.contains("crawls/0000-0000abcd.json"));
     world.put_crawls(&plan);
-    let mut input = Input { job: plan.job.clone(), crawls: vec![plan.crawls[0].brief()] };
+    let mut input = Input { job: plan.job.clone(), crawls: vec![plan.crawls[0].brief()], quota_vcpus: None };
     input.crawls[0].objects += 1;
     assert_eq!(world.size_fleet().handle(input, world::now()).await.expect_err("another").failure, Failure::Permanent);
 }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::CrawlResult;
 use crate::fleet::{
     CRAWLERS_AT_ONCE, FleetPlan, FleetSettings, FleetWork, READS_PER_OBJECT, WRITES_PER_OBJECT, size_fleet,
 };
 use crate::prices::{self, Fargate};
 use crate::units;
+use crate::{CrawlResult, JobLimits};
 
 /// Size of an agent's task, as `cdk/lib/config.ts` deploys it.
 const AGENT: Task = Task { vcpu: 2.0, memory_gb: 8.0, disk_gb: 40.0 };
@@ -124,6 +124,22 @@ pub struct Estimate {
     pub dollars_x86: f64,
     /// What the tags cost every month for as long as they stay.
     pub tags_dollars_per_month: f64,
+}
+
+impl Estimate {
+    /// Why a job with these limits is refused, if it is.
+    pub fn above(&self, limits: &JobLimits) -> Option<String> {
+        let most = limits.dollars?.amount();
+        (self.dollars > most).then(|| {
+            format!(
+                "the estimate of this job is {} for {} and {:.0} minutes, above its limit of {}",
+                units::dollars(self.dollars),
+                units::counted(self.fleet.agents.into(), "agent"),
+                self.minutes.ceil(),
+                units::dollars(most)
+            )
+        })
+    }
 }
 
 /// Estimates a job over what was measured, with the deployment's policy as it is by default (every object is tagged).
@@ -265,6 +281,16 @@ mod tests {
         assert!((estimate.dollars - sum).abs() < 1e-12);
         assert!(estimate.dollars_x86 > estimate.dollars);
         assert!(estimate.lines.iter().all(|line| line.dollars.is_finite() && line.dollars >= 0.0));
+    }
+
+    #[test]
+    fn a_limit_in_dollars_names_the_estimate_that_is_above_it() {
+        let estimate = estimate(&million(), 60, &FleetSettings::default());
+        let above = |text: &str| estimate.above(&JobLimits { agents: None, dollars: text.parse().ok() });
+        assert_eq!(above("8"), None);
+        let refusal = above("7").expect("it costs more");
+        assert!(refusal.contains("$7.1") && refusal.ends_with("above its limit of $7.00"), "{refusal}");
+        assert_eq!(estimate.above(&JobLimits::default()), None);
     }
 
     #[test]

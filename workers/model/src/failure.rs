@@ -18,6 +18,9 @@ pub enum Failure {
     /// An on-demand job matched no object at all.
     #[serde(rename = "Lazaret.NothingToScan")]
     NothingToScan,
+    /// The job's estimate is above its limit in dollars; nothing was scanned.
+    #[serde(rename = "Lazaret.OverBudget")]
+    OverBudget,
     /// A worker failed in a way that another attempt may not (throttling, a network that went away).
     #[serde(rename = "Lazaret.Transient")]
     Transient,
@@ -34,11 +37,12 @@ pub enum Failure {
 
 impl Failure {
     /// Every name, in the order above.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BadInput,
         Self::BucketNotFound,
         Self::AccessDenied,
         Self::NothingToScan,
+        Self::OverBudget,
         Self::Transient,
         Self::Permanent,
         Self::Incomplete,
@@ -52,6 +56,7 @@ impl Failure {
             Self::BucketNotFound => "Lazaret.BucketNotFound",
             Self::AccessDenied => "Lazaret.AccessDenied",
             Self::NothingToScan => "Lazaret.NothingToScan",
+            Self::OverBudget => "Lazaret.OverBudget",
             Self::Transient => "Lazaret.Transient",
             Self::Permanent => "Lazaret.Permanent",
             Self::Incomplete => "Lazaret.Incomplete",

@@ -45,6 +45,10 @@ pub enum JobInputError {
     FutureWindow { to: Timestamp },
     #[error("`targetMinutes` is {0}; give 1 to {TARGET_MINUTES_MAX}")]
     BadTarget(u32),
+    #[error("`limits.agents` is 0; give 1 or more, or leave it out")]
+    NoAgents,
+    #[error("`{0}` is not a limit in dollars; give 0.01 to 1000000")]
+    BadDollars(String),
     #[error("`{0}` is not a job id: 1 to {JOB_ID_CHARACTERS} characters of A-Z, a-z, 0-9, `-` and `_`")]
     BadJobId(String),
     #[error("`{0}` is not a source: `on-demand`, `activation` or `schedule/NAME`")]
@@ -214,6 +218,63 @@ pub struct WindowInput {
     pub to: Option<Timestamp>,
 }
 
+/// A sum in US dollars, kept in cents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Dollars(u64);
+
+/// More than a job of a billion objects costs, by two orders of magnitude.
+const DOLLARS_MAX: f64 = 1e6;
+
+impl Dollars {
+    pub fn amount(self) -> f64 {
+        self.0 as f64 / 100.0
+    }
+}
+
+impl TryFrom<f64> for Dollars {
+    type Error = JobInputError;
+
+    fn try_from(amount: f64) -> Result<Self, JobInputError> {
+        let cents = (amount * 100.0).round();
+        let given = cents >= 1.0 && amount <= DOLLARS_MAX;
+        if given { Ok(Self(cents as u64)) } else { Err(JobInputError::BadDollars(amount.to_string())) }
+    }
+}
+
+impl From<Dollars> for f64 {
+    fn from(dollars: Dollars) -> Self {
+        dollars.amount()
+    }
+}
+
+impl FromStr for Dollars {
+    type Err = JobInputError;
+
+    fn from_str(text: &str) -> Result<Self, JobInputError> {
+        let amount: f64 = text.parse().map_err(|_| JobInputError::BadDollars(text.to_owned()))?;
+        Self::try_from(amount)
+    }
+}
+
+/// What a job may take; nothing is no limit but the deployment's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobLimits {
+    /// The most agents at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<u32>,
+    /// A job that is estimated to cost more is refused once it is crawled, before an agent is launched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dollars: Option<Dollars>,
+}
+
+impl JobLimits {
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The input of an execution of `retro-job`: the public contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -226,6 +287,8 @@ pub struct JobInput {
     pub source: Source,
     #[serde(default = "target_minutes")]
     pub target_minutes: u32,
+    #[serde(default, skip_serializing_if = "JobLimits::is_none")]
+    pub limits: JobLimits,
     /// What each crawler matches stands in `work/<job>/selection/`, and not in `window` alone: written by a schedule, for its job only.
     #[serde(default, skip_serializing_if = "is_false")]
     pub selected: bool,
@@ -253,6 +316,8 @@ pub struct Job {
     pub window: Window,
     pub source: Source,
     pub target_minutes: u32,
+    #[serde(default, skip_serializing_if = "JobLimits::is_none")]
+    pub limits: JobLimits,
     /// As in [`JobInput::selected`].
     #[serde(default, skip_serializing_if = "is_false")]
     pub selected: bool,
@@ -292,12 +357,16 @@ impl JobInput {
         if !(1..=TARGET_MINUTES_MAX).contains(&self.target_minutes) {
             return Err(JobInputError::BadTarget(self.target_minutes));
         }
+        if self.limits.agents == Some(0) {
+            return Err(JobInputError::NoAgents);
+        }
         Ok(Job {
             job_id,
             buckets: self.buckets,
             window,
             source: self.source,
             target_minutes: self.target_minutes,
+            limits: self.limits,
             selected: self.selected,
             started_at,
         })
@@ -324,6 +393,7 @@ mod tests {
             window: WindowInput::default(),
             source: Source::OnDemand,
             target_minutes: 60,
+            limits: JobLimits::default(),
             selected: false,
         }
     }
@@ -349,6 +419,18 @@ mod tests {
         assert_eq!(job(input(&[])), Err(JobInputError::NoBuckets));
         assert_eq!(job(input(&["No_Bucket"])), Err(JobInputError::BadBucketName("No_Bucket".into())));
         assert_eq!(job(JobInput { target_minutes: 0, ..input(&["bucket"]) }), Err(JobInputError::BadTarget(0)));
+    }
+
+    #[test]
+    fn limits_are_numbers_above_nothing_and_cents_survive() {
+        let none = JobInput { limits: JobLimits { agents: Some(0), dollars: None }, ..input(&["bucket"]) };
+        assert_eq!(job(none), Err(JobInputError::NoAgents));
+        for bad in ["0", "0.001", "-1", "NaN", "inf", "two", "1e9"] {
+            assert!(bad.parse::<Dollars>().is_err(), "{bad}");
+        }
+        let limits: JobLimits = serde_json::from_str(r#"{"agents":20,"dollars":12.34}"#).expect("limits");
+        assert_eq!(serde_json::to_string(&limits).expect("JSON"), r#"{"agents":20,"dollars":12.34}"#);
+        assert!(serde_json::from_str::<JobLimits>(r#"{"dollars":0}"#).is_err());
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub use crawl::{CrawlBrief, CrawlResult, SizeHistogram};
 pub use definitions::DefinitionsStamp;
 pub use failure::Failure;
 pub use headers::ObjectHeaders;
-pub use job::{BucketScope, Job, JobId, JobInput, Source, Window};
+pub use job::{BucketScope, Job, JobId, JobInput, JobLimits, Source, Window};
 pub use manifest::{DefinitionsFile, DefinitionsFileName, DefinitionsManifest, DefinitionsPointer, DefinitionsVersion};
 pub use object::{ETag, ObjectRef, StorageClass};
 pub use packet::{CrawlId, PacketId, WorkPacket};

@@ -49,6 +49,7 @@ impl Activation {
             window: WindowInput { from: Some(from.unwrap_or_else(s3_opened)), to: Some(until) },
             source: Source::Activation,
             target_minutes: TARGET_MINUTES,
+            limits: lazaret_model::JobLimits::default(),
             selected: false,
         };
         let job_id = job_id(bucket, moment);

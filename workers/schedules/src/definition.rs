@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use lazaret_model::BucketScope;
 use lazaret_model::job::{JobInputError, TARGET_MINUTES};
-use lazaret_model::{Job, JobId, JobInput, Source};
+use lazaret_model::{Job, JobId, JobInput, JobLimits, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::name::ScheduleName;
@@ -44,6 +44,9 @@ pub struct Definition {
     pub from: Option<Timestamp>,
     #[serde(default = "target_minutes")]
     pub target_minutes: u32,
+    /// Of each job.
+    #[serde(default, skip_serializing_if = "JobLimits::is_none")]
+    pub limits: JobLimits,
     /// How old an object must be for a run of `new`. One that takes longer, from its LastModified until it can be seen, is missed.
     #[serde(default = "settle_seconds")]
     pub settle_seconds: u32,
@@ -76,6 +79,7 @@ impl Definition {
             window: lazaret_model::job::WindowInput { from: self.from, to: None },
             source: Source::Schedule(name.to_string()),
             target_minutes: self.target_minutes,
+            limits: self.limits,
             selected: false,
         };
         input.into_job(job, now)
@@ -126,6 +130,7 @@ mod tests {
             overlap: Overlap::Refuse,
             from: from.map(|from| from.parse().expect("a time")),
             target_minutes: 60,
+            limits: JobLimits::default(),
             settle_seconds: SETTLE_SECONDS,
         };
         assert!(of(&["invoices", "uploads/a/"], None).check(&name, now).is_ok());

@@ -179,6 +179,7 @@ impl Attempt<'_> {
             to: now - self.definition.settle(),
             scopes,
             target_minutes: self.definition.target_minutes,
+            limits: self.definition.limits,
             started_at: None,
         };
         let job_id = run.job_id.clone();

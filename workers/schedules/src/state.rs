@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use lazaret_model::job::{WindowInput, s3_opened};
-use lazaret_model::{BucketScope, JobId, JobInput, Selection, Source, Upload, Window};
+use lazaret_model::{BucketScope, JobId, JobInput, JobLimits, Selection, Source, Upload, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Definition, Takes};
@@ -50,6 +50,8 @@ pub struct Run {
     pub to: Timestamp,
     pub scopes: Vec<RunScope>,
     pub target_minutes: u32,
+    #[serde(default, skip_serializing_if = "JobLimits::is_none")]
+    pub limits: JobLimits,
     /// When Step Functions had taken it; long after the claim, if the first try failed.
     pub started_at: Option<Timestamp>,
 }
@@ -175,6 +177,7 @@ impl Run {
             },
             source: Source::Schedule(name.to_string()),
             target_minutes: self.target_minutes,
+            limits: self.limits,
             selected: self.takes == Takes::New,
         }
     }
@@ -200,6 +203,7 @@ mod tests {
             to: at(to),
             scopes: vec![RunScope { scope: BucketScope::parse("cargo"), from: at(from), open }],
             target_minutes: 60,
+            limits: JobLimits::default(),
             started_at: Some(at(to)),
         }
     }

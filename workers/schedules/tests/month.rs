@@ -73,6 +73,7 @@ impl Month {
             overlap: if queue { Overlap::Queue } else { Overlap::Refuse },
             from: None,
             target_minutes: 60,
+            limits: lazaret_model::JobLimits::default(),
             settle_seconds: SETTLE_SECONDS,
         };
         Self { seed, cloud, name: "nightly".parse().expect("a name"), definition, calls: Vec::new() }

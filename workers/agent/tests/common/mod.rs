@@ -193,6 +193,7 @@ impl World {
                 window,
                 source: Source::OnDemand,
                 target_minutes: 60,
+                limits: lazaret_model::JobLimits::default(),
                 selected: false,
                 started_at: window.to,
             },

@@ -11,7 +11,7 @@ use lazaret_functions::check_input::CheckInput;
 use lazaret_functions::config::DrainSettings;
 use lazaret_functions::promote::Promote;
 use lazaret_functions::report::Report;
-use lazaret_functions::size_fleet::SizeFleet;
+use lazaret_functions::size_fleet::{QuotaShare, SizeFleet};
 use lazaret_functions::tear_down::TearDown;
 use lazaret_model::drain::DrainMemory;
 use lazaret_model::fleet::FleetSettings;
@@ -56,7 +56,12 @@ impl World {
             max_agents: 40,
             ..FleetSettings::default()
         };
-        SizeFleet { store: Arc::new(self.store.clone()), results_bucket: RESULTS.into(), settings }
+        SizeFleet {
+            store: Arc::new(self.store.clone()),
+            results_bucket: RESULTS.into(),
+            settings,
+            share: QuotaShare { agent_vcpus: 2.0, share: 0.8 },
+        }
     }
 
     pub fn check_drain(&self) -> CheckDrain {
@@ -143,6 +148,7 @@ pub fn job() -> Job {
         window: Window { from: moment("2006-03-14T00:00:00Z"), to: moment("2026-11-01T00:00:00Z") },
         source: Source::OnDemand,
         target_minutes: 60,
+        limits: lazaret_model::JobLimits::default(),
         selected: false,
         started_at: moment("2026-11-01T00:00:00Z"),
     }

@@ -33,6 +33,7 @@ pub fn plan(packets: u64, matched: u64) -> JobPlan {
             window: Window { from: moment("2006-03-14T00:00:00Z"), to: moment("2026-11-01T00:00:00Z") },
             source: Source::OnDemand,
             target_minutes: 60,
+            limits: lazaret_model::JobLimits::default(),
             selected: false,
             started_at: moment("2026-11-01T00:00:00Z"),
         },
