@@ -208,6 +208,9 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_would_be_refused_is_said_to_be() {
         let lab = filled();
+        for number in 0..3_000 {
+            lab.store.insert("bucket", &format!("in/more/{number}"), "x"); // a cent and more, tags and all
+        }
         let mut args = args(false, "bucket");
         args.scope.limits.max_dollars = Some("0.01".parse().expect("a cent"));
         run(lab.cloud().store, &args, &mut lab.console()).await.expect("a plan");
