@@ -40,7 +40,7 @@ export const LOCAL_API = {
   deregistrationSeconds: 30,
   asynchronous: true,
   asyncBytes: 4 * MIB,
-  uploadBuckets: ['lazaret-local-uploads'],
+  uploadBuckets: ['local-uploads'],
 } as const satisfies Partial<ApiDefaults>;
 
 /**

@@ -12,7 +12,7 @@ use lazaret_e2e::{raw, wait};
 use serde_json::{Value, json};
 
 /// The bucket of `cdk/lib/config-local.ts` that callers may store in.
-const UPLOADS: &str = "lazaret-local-uploads";
+const UPLOADS: &str = "local-uploads";
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -102,7 +102,7 @@ async fn what_is_clean_is_stored_as_it_was_sent_and_what_is_infected_never() {
     let caller = Caller::new().await.expect("a user");
     let into = |prefix: &'static str| [("uploadTo", prefix)];
     let large = plain(20 * MIB);
-    let to = into("lazaret-local-uploads/in");
+    let to = into("local-uploads/in");
     let answer =
         verdict(&caller.scan(&[("large.bin", &large), ("small.txt", b"plain")], &to).await.expect("an answer"));
     assert_eq!((&answer["result"], answer["uploads"].as_array().map(Vec::len)), (&json!("Clean"), Some(2)), "{answer}");
@@ -114,12 +114,12 @@ async fn what_is_clean_is_stored_as_it_was_sent_and_what_is_infected_never() {
     let before = cloud.versions(UPLOADS).await.expect("a listing");
     let archive = corpus::zip_of("eicar.com", &corpus::eicar(), None).expect("a zip");
     for files in [vec![("bad.zip", &archive[..])], vec![("good.txt", &b"plain"[..]), ("bad.zip", &archive[..])]] {
-        let answer = verdict(&caller.scan(&files, &into("lazaret-local-uploads")).await.expect("an answer"));
+        let answer = verdict(&caller.scan(&files, &into("local-uploads")).await.expect("an answer"));
         assert_eq!((&answer["result"], &answer["uploads"]), (&json!("Infected"), &Value::Null), "{answer}");
     }
     for (files, to) in [
         ([("other.txt", &b"plain"[..])], into("e2e-somebody-elses")),
-        ([("small.txt", &b"another"[..])], into("lazaret-local-uploads/in")),
+        ([("small.txt", &b"another"[..])], into("local-uploads/in")),
     ] {
         assert_eq!(caller.scan(&files, &to).await.expect("an answer").status, 400);
     }

