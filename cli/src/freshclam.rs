@@ -243,7 +243,6 @@ fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::testing::Lab;
@@ -301,10 +300,12 @@ mod tests {
     }
 
     fn script(directory: &std::path::Path, text: &str) -> PathBuf {
-        let path = directory.join("freshclam");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
-        path
+        let (source, program) = (directory.join("freshclam.sh"), directory.join("freshclam"));
+        fs::write(&source, format!("#!/bin/sh\n{text}\n")).expect("written");
+        // Not written here: a fork of another test would hold it open for writing, and it could not be run.
+        let installed = std::process::Command::new("install").arg("--mode=755").args([&source, &program]).status();
+        assert!(installed.expect("runs").success());
+        program
     }
 
     #[tokio::test]

@@ -1,15 +1,17 @@
 //! How the client starts a host, with shell scripts in its place.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use lazaret_engine_protocol::{Engine, EngineConfig, StartError};
 
 fn config(directory: &Path, script: &str) -> EngineConfig {
-    let program = directory.join("host");
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("made executable");
+    let (text, program) = (directory.join("script"), directory.join("host"));
+    fs::write(&text, format!("#!/bin/sh\n{script}\n")).expect("written");
+    // Not written here: a fork of another test would hold it open for writing, and it could not be run ("text busy").
+    let installed = Command::new("install").arg("--mode=755").args([&text, &program]).status().expect("runs");
+    assert!(installed.success());
     EngineConfig::new(program, directory.join("definitions"), directory.join("scratch"))
 }
 
@@ -50,7 +52,8 @@ async fn the_host_gets_no_variables_and_no_descriptors_of_the_agent() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().display();
     let script = format!("/usr/bin/env > {path}/variables; ls /proc/self/fd > {path}/descriptors; exit 1");
-    Engine::start(config(directory.path(), &script)).await.expect_err("ends");
+    let error = Engine::start(config(directory.path(), &script)).await.expect_err("ends");
+    assert_eq!(error.to_string(), "the engine ended at its start: exit status: 1");
     let variables = fs::read_to_string(directory.path().join("variables")).expect("written by the script");
     let of_the_shell = ["PWD=", "SHLVL=", "_=", "OLDPWD="];
     let others: Vec<_> =
@@ -59,6 +62,6 @@ async fn the_host_gets_no_variables_and_no_descriptors_of_the_agent() {
     assert_eq!(others, Vec::<&str>::new());
     let descriptors = fs::read_to_string(directory.path().join("descriptors")).expect("written by the script");
     // What cargo left open for any child of this test is not the client's doing.
-    let others = std::process::Command::new("ls").arg("/proc/self/fd").output().expect("runs").stdout;
+    let others = Command::new("ls").arg("/proc/self/fd").output().expect("runs").stdout;
     assert_eq!(descriptors.split_whitespace().count(), String::from_utf8_lossy(&others).split_whitespace().count());
 }

@@ -1,11 +1,11 @@
 //! Programs that misbehave, and where to let them.
 #![allow(dead_code)] // each test file uses its own part
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -60,9 +60,11 @@ impl Place {
         }
         let program = self.0.path().join("jailbreak");
         if !program.exists() {
-            // The build directory may be closed to others.
-            std::fs::copy(env!("CARGO_BIN_EXE_lazaret-jailbreak"), &program).expect("copied");
-            std::fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("ours");
+            // The build directory may be closed to others. Not copied in this process: a fork of another test would hold
+            // the copy open for writing, and it could not be run ("text busy").
+            let source = Path::new(env!("CARGO_BIN_EXE_lazaret-jailbreak"));
+            let status = Command::new("install").arg("--mode=755").args([source, &program]).status().expect("runs");
+            assert!(status.success());
             chown(self.0.path(), Some(IMAGE_USER), Some(IMAGE_USER)).expect("allowed to root");
         }
         let user = IMAGE_USER.to_string();

@@ -5,9 +5,9 @@
 #[path = "../../../walker/tests/support/archives.rs"]
 pub mod archives;
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{Cursor, Write};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -90,16 +90,23 @@ pub fn config(directory: &Path) -> EngineConfig {
 pub fn run_as_image_user(config: &mut EngineConfig) {
     let directory = config.definitions.parent().expect("within the test's directory").to_owned();
     let program = directory.join("engine");
-    std::fs::copy(&config.program, &program).expect("copied"); // the build directory may be closed to others
-    let script = directory.join("as-image-user");
+    install(&config.program, &program); // the build directory may be closed to others
+    let (source, script) = (directory.join("as-image-user.sh"), directory.join("as-image-user"));
     let text = format!(
         "#!/bin/sh\nexec setpriv --reuid {IMAGE_USER} --regid {IMAGE_USER} --clear-groups {} \"$@\"\n",
         program.display()
     );
-    std::fs::write(&script, text).expect("written");
-    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("ours");
+    std::fs::write(&source, text).expect("written");
+    install(&source, &script);
     chown(&directory, Some(IMAGE_USER), Some(IMAGE_USER)).expect("allowed to root");
     config.program = script;
+}
+
+/// Copies a program. Not in this process: a fork of another test would hold the copy open for writing, and it could not
+/// be run ("text busy").
+fn install(source: &Path, program: &Path) {
+    let status = Command::new("install").arg("--mode=755").args([source, program]).status().expect("runs");
+    assert!(status.success(), "{}", source.display());
 }
 
 pub fn write_definitions(directory: &Path) {
