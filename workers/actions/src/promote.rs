@@ -52,7 +52,7 @@ pub enum HeldReason {
     KeyTooLong,
     #[error("its production bucket is its staging bucket")]
     IntoItself,
-    #[error("it is archived: restore it and copy it over itself")]
+    #[error("it is archived: restore it, and start the promotion again")]
     Archived,
     #[error("production holds another version of this key, and which of them is the later one cannot be told")]
     OrderUnclear,

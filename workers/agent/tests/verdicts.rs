@@ -55,6 +55,20 @@ async fn a_packet_becomes_a_part_in_its_order_and_its_message_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restored_object_is_scanned_by_a_job() {
+    let mut world = World::empty();
+    let class = lazaret_model::StorageClass::named("DEEP_ARCHIVE", true);
+    let restored = world.s3.insert_object(BUCKET, "restored", FakeObject::new("a virus").class(&class.0));
+    // its restored copy is gone again before an agent has it in hand
+    let object = FakeObject::new("a virus").class("DEEP_ARCHIVE");
+    let expired = ObjectRef { storage_class: class, ..world.s3.insert_object(BUCKET, "expired", object) };
+    world.pack(vec![restored, expired]).await;
+    world.run().await.expect("ends idle");
+    assert!(matches!(world.row("restored").verdict, Verdict::Infected { .. }));
+    assert_eq!(world.row("expired").verdict, Verdict::Skipped { reason: SkippedReason::Archived });
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_can_not_be_read_says_so_and_is_never_clean() {
     let mut world = World::empty();
     let denied = world.s3.insert(BUCKET, "denied", "x");

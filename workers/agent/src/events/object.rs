@@ -167,7 +167,7 @@ impl Service {
             Err(StoreError::NoSuchBucket(_)) => None,
             Err(error) => return Err(ObjectError::Look(error)),
         };
-        // a restored object has the class of an archived one still: a fetch tells
+        // whether it can be read a fetch tells: not every store says what is restored
         let known = head.map(|head| ObjectRef { storage_class: StorageClass::standard(), ..head.object });
         Ok(known.filter(|now| now.etag != object.etag))
     }

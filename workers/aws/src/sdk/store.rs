@@ -8,7 +8,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumAlgorithm, Delete, EncodingType, MetadataDirective, Object, ObjectIdentifier,
-    StorageClass as S3StorageClass, Tag as S3Tag, Tagging, TaggingDirective,
+    ObjectStorageClass, OptionalObjectAttributes, StorageClass as S3StorageClass, Tag as S3Tag, Tagging,
+    TaggingDirective,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -115,8 +116,7 @@ pub(super) fn target_condition(condition: PutCondition<'_>) -> (Option<String>, 
 
 /// A copy has its source's storage class, which a listing or a HEAD told.
 pub(super) fn kept_class(object: &ObjectRef) -> Option<S3StorageClass> {
-    let class = &object.storage_class;
-    (*class != StorageClass::standard() && !class.is_archived()).then(|| S3StorageClass::from(class.0.as_str()))
+    object.storage_class.of_copy().map(S3StorageClass::from)
 }
 
 /// Most owners write a date here; whatever else it is can't be sent by the SDK.
@@ -160,6 +160,7 @@ impl ObjectStore for S3Store {
     async fn list_page(&self, bucket: &str, prefix: &str, next: Option<&str>) -> Result<ListPage, StoreError> {
         // without the encoding a control character in a key makes the whole page unreadable XML
         let list = self.s3.list_objects_v2().bucket(bucket).encoding_type(EncodingType::Url);
+        let list = list.optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
         let list = list.set_prefix((!prefix.is_empty()).then(|| prefix.to_owned()));
         let list = list.set_continuation_token(next.map(str::to_owned));
         let page = list.send().await.map_err(|error| store_error(error, bucket))?;
@@ -246,9 +247,10 @@ impl ObjectStore for S3Store {
             etag: found.e_tag.map(ETag::from).ok_or_else(without_etag)?,
             size: found.content_length.and_then(|size| u64::try_from(size).ok()).ok_or_else(|| missing("size"))?,
             last_modified: found.last_modified.as_ref().and_then(timestamp).ok_or_else(|| missing("date"))?,
-            storage_class: found
-                .storage_class
-                .map_or_else(StorageClass::standard, |class| StorageClass(class.as_str().to_owned())),
+            storage_class: storage_class(
+                found.storage_class.as_ref().map(S3StorageClass::as_str),
+                is_restored(found.restore),
+            ),
         };
         let headers = ObjectHeaders {
             content_type: found.content_type,
@@ -356,10 +358,21 @@ fn listed(bucket: &str, object: &Object, encoded: bool) -> Result<ObjectRef, Sto
         etag: object.e_tag().map(ETag::from).ok_or_else(|| missing("ETag"))?,
         size: object.size().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| missing("size"))?,
         last_modified: object.last_modified().and_then(timestamp).ok_or_else(|| missing("date"))?,
-        storage_class: object
-            .storage_class()
-            .map_or_else(StorageClass::standard, |class| StorageClass(class.as_str().to_owned())),
+        storage_class: storage_class(
+            object.storage_class().map(ObjectStorageClass::as_str),
+            // while a restoration is under way there is no date until which it lasts
+            object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some()),
+        ),
     })
+}
+
+fn storage_class(name: Option<&str>, restored: bool) -> StorageClass {
+    name.map_or_else(StorageClass::standard, |name| StorageClass::named(name, restored))
+}
+
+/// What `x-amz-restore` says: `ongoing-request="false", expiry-date="…"` once a copy can be read.
+fn is_restored(header: Option<String>) -> bool {
+    header.is_some_and(|header| header.contains("ongoing-request=\"false\""))
 }
 
 pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
@@ -394,5 +407,40 @@ impl ObjectBody for S3Body {
             None if self.received == self.size => Ok(None),
             None => Err(StoreError::Transient(format!("the body ended at {} of {} bytes", self.received, self.size))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::RestoreStatus;
+
+    use super::*;
+
+    fn class(status: Option<RestoreStatus>) -> StorageClass {
+        let object = Object::builder()
+            .key("k")
+            .e_tag("\"e\"")
+            .size(1)
+            .last_modified(DateTime::from_secs(0))
+            .storage_class(ObjectStorageClass::Glacier)
+            .set_restore_status(status)
+            .build();
+        listed("bucket", &object, false).expect("an object").storage_class
+    }
+
+    #[test]
+    fn a_listing_tells_archived_objects_from_those_whose_restored_copy_can_be_read() {
+        let under_way = RestoreStatus::builder().is_restore_in_progress(true).build();
+        let until = DateTime::from_secs(1_800_000_000);
+        let restored = RestoreStatus::builder().is_restore_in_progress(false).restore_expiry_date(until).build();
+        assert!(class(None).is_archived() && class(Some(under_way)).is_archived());
+        assert_eq!(class(Some(restored)).0, "GLACIER (restored)");
+    }
+
+    #[test]
+    fn a_head_tells_them_too() {
+        let restored = |header: &str| is_restored(Some(header.to_owned()));
+        assert!(restored("ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2012 00:00:00 GMT\""));
+        assert!(!restored("ongoing-request=\"true\"") && !is_restored(None));
     }
 }
