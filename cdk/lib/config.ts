@@ -105,6 +105,8 @@ export interface Settings {
   readonly secondsPerByte: number;
   /** From a task's launch to its first scan. @default 75 - Fargate's start, and 15 s for the definitions */
   readonly startupSeconds: number;
+  /** Whether finished jobs refine these three, to between a quarter and four times of what is set here. @default true */
+  readonly refineSizing: boolean;
   /** @default 30 */
   readonly logRetentionDays: number;
   /** `tracing`'s filter. @default 'info' */
@@ -233,6 +235,7 @@ export const AWS_SETTINGS: Defaults = {
   secondsPerObject: 0.004,
   secondsPerByte: 1 / 8_000_000,
   startupSeconds: 75,
+  refineSizing: true,
   logRetentionDays: 30,
   rustLog: 'info',
   definitionsPollSeconds: 300,
@@ -335,6 +338,7 @@ export function readSettings(
     secondsPerObject: context.fraction('secondsPerObject', defaults.secondsPerObject),
     secondsPerByte: context.fraction('secondsPerByte', defaults.secondsPerByte),
     startupSeconds: context.fraction('startupSeconds', defaults.startupSeconds),
+    refineSizing: context.flag('refineSizing', defaults.refineSizing),
     logRetentionDays: context.number('logRetentionDays', defaults.logRetentionDays),
     rustLog: context.text('rustLog', defaults.rustLog),
     definitionsPollSeconds: context.number('definitionsPollSeconds', defaults.definitionsPollSeconds),
@@ -444,7 +448,22 @@ export function checkOwnKey({ ownKeyArn }: Settings, region: string): void {
   }
 }
 
-function checkNetwork({ network, definitionsEvery, definitionsMirror, fips, local }: Settings): void {
+/** What an image's URI says if it lies in a private ECR; `undefined` for any other. */
+export function inEcr(
+  uri: string,
+):
+  | { readonly account: string; readonly region: string; readonly repository: string; readonly tag: string }
+  | undefined {
+  const found = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([a-z0-9._/-]+):([\w.-]+)$/.exec(uri);
+  if (found === null) {
+    return undefined;
+  }
+  const [, account = '', region = '', repository = '', tag = ''] = found;
+  return { account, region, repository, tag };
+}
+
+function checkNetwork(settings: Settings): void {
+  const { network, definitionsEvery, definitionsMirror, fips, local } = settings;
   if (fips && local) {
     throw new Error('fips: the local cloud has one endpoint, and it is no FIPS one');
   }
@@ -457,6 +476,11 @@ function checkNetwork({ network, definitionsEvery, definitionsMirror, fips, loca
   if (definitionsEvery !== '' && definitionsMirror === '') {
     throw new Error(
       'privateSubnets have no way to ClamAV’s mirror: name one in the VPC’s reach (definitionsMirror), or set definitionsEvery to nothing and publish from elsewhere',
+    );
+  }
+  if (settings.traces && inEcr(settings.traceImage) === undefined) {
+    throw new Error(
+      `privateSubnets have no way to the collector’s image \`${settings.traceImage}\`: copy it to an ECR of yours and name it there (traceImage: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG), or leave traces off`,
     );
   }
   if (fips) {

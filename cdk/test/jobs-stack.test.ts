@@ -166,6 +166,7 @@ describe('the functions', () => {
       'LAZARET_AGENT_VCPUS',
       'LAZARET_MAX_AGENTS',
       'LAZARET_QUOTA_SHARE',
+      'LAZARET_REFINE_SIZING',
       'LAZARET_SCAN_WORKERS',
       'LAZARET_SECONDS_PER_BYTE',
       'LAZARET_SECONDS_PER_OBJECT',

@@ -43,6 +43,7 @@ const VARIANTS: Record<string, { readonly context: Record<string, unknown>; read
       apiUploadBuckets: 'clean',
       apiWaf: 'managed',
       traces: true,
+      traceImage: `${ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/tools/collector:v0.40.0`,
       schedules: [{ scheduleName: 'nightly', buckets: ['invoices'], every: 'daily' }],
     },
   },
@@ -194,7 +195,21 @@ describe('a VPC of ours with private subnets', () => {
       'sns',
       'sqs',
       'states',
+      'xray',
     ]);
+  });
+
+  it('pulls the collector of traces from the owner’s ECR, and lets the tasks into it', () => {
+    const repository = `:ecr:eu-central-1:${ACCOUNT}:repository/tools/collector`;
+    const pulls = every(present, 'AWS::IAM::Policy').filter(([, { Properties }]) =>
+      JSON.stringify(Properties.PolicyDocument).includes(repository),
+    );
+    // event agents and the API
+    assert.equal(pulls.length, 2);
+    for (const [id, { Properties }] of pulls) {
+      assert.match(id, /ExecutionRole/);
+      assert.match(JSON.stringify(Properties.PolicyDocument), /ecr:BatchGetImage/);
+    }
   });
 
   it('has endpoints that only tasks reach, by TLS, with roles of this account', () => {
@@ -230,6 +245,7 @@ describe('a VPC of ours with private subnets', () => {
     refused({ ...MIRROR, assignPublicIp: true }, /set neither vpcId nor assignPublicIp/);
     refused({ ...MIRROR, vpcId: 'vpc-1', subnetIds: 'subnet-1' }, /set neither vpcId nor assignPublicIp/);
     refused({ ...MIRROR, fips: true }, /exclude each other/);
+    refused({ ...MIRROR, traces: true }, /copy it to an ECR of yours/);
   });
 });
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use lazaret_aws::sdk::Sdk;
+use tracing::debug;
 
 use crate::args::{Cli, Command, QuarantineCommand};
 use crate::cloud::Cloud;
@@ -25,8 +26,18 @@ pub async fn connect(cli: &Cli) -> anyhow::Result<Cloud> {
     let deployment = match (&cli.command, named(&cli.state_machine_arn)) {
         // users are of their pool alone
         (Command::User(_), _) => Deployment::of_bucket(String::new()),
-        // a plan reads buckets and nothing of a deployment: it can be made before there is one
-        (Command::Plan(_), _) => Deployment::of_bucket(String::new()),
+        // a plan can be made before there is a deployment; of one it reads what jobs have measured
+        (Command::Plan(_), _) if names.results_bucket.is_some() => {
+            Deployment::of_bucket(names.results_bucket.unwrap_or_default())
+        }
+        (Command::Plan(_), None) => match sdk.find_state_machine(STATE_MACHINE).await {
+            Ok(Some(found)) => Deployment::new(found, names)?,
+            Ok(None) => Deployment::of_bucket(String::new()),
+            Err(error) => {
+                debug!(%error, "Looking for a deployment");
+                Deployment::of_bucket(String::new())
+            }
+        },
         // the bucket is all that definitions need
         (Command::Definitions(_), None) if names.results_bucket.is_some() => {
             Deployment::of_bucket(names.results_bucket.unwrap_or_default())

@@ -110,6 +110,6 @@ pub async fn run(
         Command::User(UserCommand::Reset(args)) => user_reset::run(cloud, args, standard_input()?, console).await,
         Command::Report(args) => report::run(cloud, args, console).await,
         Command::Scan(args) => scan_command::run(args, console, interrupt).await,
-        Command::Plan(args) => plan::run(cloud.store.clone(), args, console).await,
+        Command::Plan(args) => plan::run(cloud, args, console).await,
     }
 }

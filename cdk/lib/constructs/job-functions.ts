@@ -69,18 +69,19 @@ export class JobFunctions extends Construct {
         LAZARET_SCAN_WORKERS: String(settings.scanWorkers),
         LAZARET_AGENT_VCPUS: String(settings.agent.cpu / 1024),
         LAZARET_QUOTA_SHARE: String(settings.quotaShare),
+        LAZARET_REFINE_SIZING: String(settings.refineSizing),
       },
       permissions: [
         listResults(arns),
         {
-          why: 'Reads what the crawls of any job counted.',
+          why: 'Reads what the crawls of any job counted, and what finished jobs measured.',
           actions: ['s3:GetObject'],
-          resources: [arns.results('work/*/crawls/*')],
+          resources: [arns.results('work/*/crawls/*'), arns.results('calibration.json')],
         },
         {
-          why: 'Writes the plan of any job.',
+          why: 'Writes the plan of any job, and how its fleet was sized.',
           actions: ['s3:PutObject'],
-          resources: [arns.results('work/*/plan.json')],
+          resources: [arns.results('work/*/plan.json'), arns.results('work/*/fleet.json')],
         },
       ],
     });
@@ -126,14 +127,19 @@ export class JobFunctions extends Construct {
       permissions: [
         listResults(arns),
         {
-          why: 'Reads the plan and the parts of any job.',
+          why: 'Reads the plan, the parts and the agents’ accounts of any job, and what finished jobs measured.',
           actions: ['s3:GetObject'],
-          resources: [arns.results('work/*/plan.json'), arns.results('jobs/*')],
+          resources: [
+            ...['work/*/plan.json', 'work/*/fleet.json', 'work/*/progress/*'].map((key) => arns.results(key)),
+            arns.results('jobs/*'),
+            arns.results('calibration.json'),
+          ],
         },
         {
-          why: 'Writes the report of any job.',
+          why: 'Writes the report of any job, and what it measured.',
           actions: ['s3:PutObject'],
           resources: [
+            arns.results('calibration.json'),
             arns.results('jobs/*/summary.json'),
             arns.results('jobs/*/findings.jsonl'),
             arns.results('jobs/*/report.html'),

@@ -49,6 +49,10 @@ async fn twenty_thousand_small_objects_over_three_buckets_end_complete() {
         &differences[..differences.len().min(10)]
     );
     leftovers::none_of_job(&cloud, job_id).await.expect("nothing left");
+    let plan = cli::lazaret(&["plan", "--bucket", BUCKETS[0], "--json"]).await.expect("runs");
+    let constants = &plan.json().expect("a plan")["constants"];
+    assert!(constants["finishedJobs"].as_u64() >= Some(1), "the job measured nothing: {constants}");
+    println!("the next job would be sized by {constants}");
 
     println!(
         "{OBJECTS} objects in 3 buckets: {seconds:.1} s, {:.0} objects/s, {} agents",

@@ -82,8 +82,9 @@ pub async fn run(
         never = agent.progress.keep_writing(job.progress) => match never {},
     };
     agent.progress.write().await;
-    let Progress { scanned, infected, bytes, cache_hits, .. } = agent.progress.now();
-    info!(scanned, infected, bytes, cache_hits, "The agent ends");
+    let account = agent.progress.now();
+    let Progress { scanned, infected, bytes, cache_hits, .. } = account.progress;
+    info!(scanned, infected, bytes, cache_hits, busy_ms = account.busy_milliseconds, "The agent ends");
     result
 }
 
@@ -139,6 +140,7 @@ impl Agent {
         let Delivery { packet, lease, receive_count, slot: _slot } = delivery;
         let span = info_span!("packet", job.id = %packet.job_id, packet.id = %packet.packet_id);
         async {
+            let _in_hand = self.progress.in_hand();
             let begun = Instant::now();
             let result = tokio::select! {
                 biased;

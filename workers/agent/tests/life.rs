@@ -11,14 +11,16 @@ use lazaret_agent::AgentError;
 use lazaret_aws::ServiceError;
 use lazaret_aws::fake::{FakeQueue, refused, throttled};
 use lazaret_aws::objects::StoreError;
+use lazaret_model::calibration::AgentAccount;
 use lazaret_model::policy::{Policy, Tagging};
 use lazaret_model::{CrawlId, Policies, Progress, WorkPacket, layout};
+use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn progress(world: &World) -> Vec<Progress> {
+fn progress<T: DeserializeOwned>(world: &World) -> Vec<T> {
     let keys = world.s3.keys(RESULTS, &layout::progress_prefix(&job_id()));
     keys.iter()
         .map(|key| serde_json::from_slice(&world.s3.bytes(RESULTS, key).expect("there")).expect("json"))
@@ -43,6 +45,22 @@ async fn an_agent_with_work_in_hand_is_not_idle() {
     assert_eq!(world.rows().len(), 1);
     assert_eq!(world.sqs.calls("delete"), 1, "it was kept, and never came a second time");
     assert_eq!(world.scanner.counts.scans.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_counts_the_time_in_which_it_had_packets_and_not_that_in_which_it_waited() {
+    let mut world = World::with_objects(BUCKET, &[("a", "plain"), ("b", "plain"), ("c", "virus")]).await;
+    world.scanner.scan_time = 5 * SECOND;
+    let (result, took) = timed(world.run()).await;
+    result.expect("ends idle");
+    let accounts: Vec<AgentAccount> = progress(&world);
+    let [account] = accounts.as_slice() else { panic!("one agent: {accounts:?}") };
+    assert_eq!((account.progress.scanned, account.progress.infected, account.judged), (3, 1, 3));
+    assert_eq!(account.judged_bytes, account.progress.bytes);
+    let busy = Duration::from_millis(account.busy_milliseconds);
+    // however many packets it had at once, and nothing of the wait for more
+    assert!(busy >= 5 * SECOND && busy <= 16 * SECOND && took >= world.job.idle, "{busy:?} of {took:?}");
+    assert!(account.first_packet_at.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,12 +337,12 @@ async fn progress_is_written_while_it_changes_and_once_more_at_the_end() {
     let look = async {
         sleep(13 * SECOND).await;
         reached.notify_one();
-        progress(&world)
+        progress::<Progress>(&world)
     };
     let (result, early) = tokio::join!(world.run(), look);
     result.expect("ends idle");
     assert_eq!(early, [Progress { scanned: 2, infected: 1, bytes: 10, ..Progress::default() }]);
-    assert_eq!(progress(&world), [Progress { scanned: 6, infected: 3, bytes: 30, ..Progress::default() }]);
+    assert_eq!(progress::<Progress>(&world), [Progress { scanned: 6, infected: 3, bytes: 30, ..Progress::default() }]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,6 +353,6 @@ async fn progress_that_can_not_be_written_harms_nobody() {
         world.store.faults.fail("put", call, StoreError::AccessDenied("no".into()));
     }
     world.run().await.expect("ends idle");
-    assert!(progress(&world).is_empty());
+    assert!(progress::<Progress>(&world).is_empty());
     assert_eq!(world.messages(), 0);
 }

@@ -20,7 +20,7 @@ pub enum ConfigError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Config {
     CheckInput,
-    SizeFleet { results_bucket: String, fleet: FleetSettings, share: QuotaShare },
+    SizeFleet { results_bucket: String, fleet: FleetSettings, share: QuotaShare, refine: bool },
     CheckDrain { results_bucket: String, cluster: String, settings: DrainSettings },
     Report { results_bucket: String },
     TearDown { results_bucket: String, cluster: String },
@@ -77,6 +77,7 @@ impl Config {
                     startup_seconds: seconds("LAZARET_STARTUP_SECONDS")?,
                     scan_workers: number(&text, "LAZARET_SCAN_WORKERS", |n| n > 0, "write a number above 0")?,
                 },
+                refine: number(&text, "LAZARET_REFINE_SIZING", |_| true, "write true or false")?,
             }),
             "check_drain" => Ok(Self::CheckDrain {
                 results_bucket: results_bucket()?,
@@ -142,7 +143,7 @@ fn number<T: FromStr + Copy>(
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 16] = [
+    const ALL: [(&str, &str); 17] = [
         ("LAZARET_RESULTS_BUCKET", "results"),
         ("LAZARET_CLUSTER", "lazaret"),
         ("LAZARET_AGENT_FAMILY", "lazaret-agent"),
@@ -154,6 +155,7 @@ mod tests {
         ("LAZARET_SCAN_WORKERS", "2"),
         ("LAZARET_AGENT_VCPUS", "2"),
         ("LAZARET_QUOTA_SHARE", "0.8"),
+        ("LAZARET_REFINE_SIZING", "true"),
         ("LAZARET_QUARANTINE_BUCKET", "quarantine"),
         ("LAZARET_STAGING_LIMIT_SECONDS", "900"),
         ("LAZARET_EVENTS_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:lazaret-events"),

@@ -57,8 +57,8 @@ impl Function {
         let Services { store, buckets, uploads, state_machines, queues, clusters } = services;
         match config {
             Config::CheckInput => Self::CheckInput(CheckInput { store }),
-            Config::SizeFleet { results_bucket, fleet, share } => {
-                Self::SizeFleet(SizeFleet { store, results_bucket, settings: fleet, share })
+            Config::SizeFleet { results_bucket, fleet, share, refine } => {
+                Self::SizeFleet(SizeFleet { store, results_bucket, settings: fleet, share, refine })
             }
             Config::CheckDrain { results_bucket, cluster, settings } => {
                 Self::CheckDrain(CheckDrain { store, queues, fleet: clusters(&cluster), results_bucket, settings })

@@ -24,8 +24,9 @@
 //!
 //! Each is a struct of what it needs with a `handle`, so that a test drives it over in-memory fakes. [`function`] chooses
 //! one by its name, [`config`] reads the environment, [`error`] has the names that Step Functions sees, [`work`] reads the
-//! job's plan and the objects that lie in `work/`.
+//! job's plan and the objects that lie in `work/`, [`calibrate`] keeps what finished jobs measured for the next.
 
+pub mod calibrate;
 pub mod check_drain;
 pub mod check_input;
 pub mod config;

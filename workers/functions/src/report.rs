@@ -1,6 +1,7 @@
 //! Totals, the proof of completeness, and the page. Never fails because a job is incomplete: it says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -9,15 +10,18 @@ use lazaret_model::result::part_from_json_lines;
 use lazaret_model::{JobId, JobPlan, PacketId, ResultRow, Summary, layout};
 use lazaret_report::{Aggregator, Audit, Page, summarise};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::error::FunctionError;
-use crate::work;
+use crate::{calibrate, work};
 
 /// Parts that are read at once: about 40 MB of rows, and 1,000 parts of 100 KB a second in a large Lambda.
 const CONCURRENT: usize = 64;
 /// Times that a part is asked for before the whole function is tried again.
 const ATTEMPTS: u32 = 3;
+/// For what the job says to the next: the report is complete by then, and must not be made again for it.
+const LEARNING: Duration = Duration::from_secs(30);
 /// What `findings.jsonl` may have, in bytes; it is held in memory. A job with more (some two million rows) keeps the others in
 /// its parts alone, where `lazaret report --all` finds them.
 pub const FINDINGS_BYTES: usize = 1 << 30;
@@ -68,6 +72,16 @@ impl Report {
             job.id = %job, complete = summary.completeness.complete, rows = summary.completeness.rows,
             infected = summary.totals.infected, "Reported on job `{job}`"
         );
+        if summary.completeness.complete && input.agents > 0 {
+            // the report stands; the next job is sized by what was known before
+            match timeout(LEARNING, calibrate::learn(store, bucket, job, now)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(job.id = %job, %error, "The job is not taken into account for the next"),
+                Err(_) => {
+                    warn!(job.id = %job, seconds = LEARNING.as_secs(), "The job took too long to take into account")
+                }
+            }
+        }
         Ok(summary)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use lazaret_aws::ObjectStore;
+use lazaret_model::calibration::{Deployed, FleetRecord};
 use lazaret_model::estimate::{Measured, estimate};
 use lazaret_model::fleet::{FleetPlan, FleetSettings};
 use lazaret_model::{CrawlBrief, CrawlResult, Failure, Job, JobPlan, layout};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use crate::error::FunctionError;
-use crate::work;
+use crate::{calibrate, work};
 
 /// Crawl results that are read at once.
 const CONCURRENT: usize = 32;
@@ -23,6 +24,8 @@ pub struct SizeFleet {
     pub results_bucket: String,
     pub settings: FleetSettings,
     pub share: QuotaShare,
+    /// Whether finished jobs refine the settings' constants.
+    pub refine: bool,
 }
 
 /// How much of the account's vCPUs a job may take.
@@ -65,7 +68,11 @@ impl SizeFleet {
         if plan.matched() == 0 && plan.job.source.nothing_to_scan_is_an_error() {
             return Err(nothing_to_scan(&plan));
         }
-        let fleet = self.fleet(&plan, quota_vcpus, now)?;
+        let deployed = self.deployed(quota_vcpus);
+        let settings = self.refined(&deployed).await;
+        let fleet = fleet(&plan, settings, now)?;
+        let record = FleetRecord { sized_at: now, deployed, refine: self.refine, plan: fleet.clone() };
+        work::write_json(&*self.store, &self.results_bucket, &layout::fleet_key(&plan.job.job_id), &record).await?;
         work::write_json(&*self.store, &self.results_bucket, &layout::plan_key(&plan.job.job_id), &plan).await?;
         info!(
             job.id = %plan.job.job_id,
@@ -76,25 +83,28 @@ impl SizeFleet {
             minutes = fleet.total_seconds / 60.0,
             limit = ?fleet.limit,
             quota.vcpus = quota_vcpus,
+            seconds_per_object = settings.seconds_per_object,
+            seconds_per_byte = settings.seconds_per_byte,
+            startup_seconds = settings.startup_seconds,
             "Sized the fleet of job `{}`",
             plan.job.job_id
         );
         Ok(fleet)
     }
 
-    fn fleet(&self, plan: &JobPlan, quota_vcpus: Option<f64>, now: Timestamp) -> Result<FleetPlan, FunctionError> {
-        let job = &plan.job;
-        let most = [quota_vcpus.map(|vcpus| self.share.agents(vcpus)), job.limits.agents];
-        let max_agents = most.into_iter().flatten().fold(self.settings.max_agents, u32::min);
-        let settings = FleetSettings { max_agents, ..self.settings };
-        let mut measured = Measured::of(&plan.crawls);
-        // not what a crawl should take: what it took
-        measured.work.elapsed_seconds = elapsed_seconds(job, now);
-        let estimate = estimate(&measured, job.target_minutes, &settings);
-        match estimate.above(&job.limits) {
-            Some(message) => Err(FunctionError { failure: Failure::OverBudget, message }),
-            None => Ok(estimate.fleet),
+    fn deployed(&self, quota_vcpus: Option<f64>) -> Deployed {
+        let quota = quota_vcpus.map_or(u32::MAX, |vcpus| self.share.agents(vcpus));
+        let settings = FleetSettings { max_agents: self.settings.max_agents.min(quota), ..self.settings };
+        Deployed { settings, agent_vcpus: self.share.agent_vcpus }
+    }
+
+    /// The constants as finished jobs have refined them.
+    async fn refined(&self, deployed: &Deployed) -> FleetSettings {
+        if !self.refine {
+            return deployed.settings;
         }
+        let known = calibrate::known(&*self.store, &self.results_bucket).await;
+        known.map_or(deployed.settings, |calibration| calibration.settings(deployed))
     }
 
     async fn crawl(&self, job: &Job, brief: CrawlBrief) -> Result<CrawlResult, FunctionError> {
@@ -112,6 +122,19 @@ impl SizeFleet {
             Some(what) => Err(FunctionError::permanent(format!("crawl `{}` {what}", brief.crawl_id))),
             None => Ok(crawl),
         }
+    }
+}
+
+fn fleet(plan: &JobPlan, settings: FleetSettings, now: Timestamp) -> Result<FleetPlan, FunctionError> {
+    let job = &plan.job;
+    let max_agents = job.limits.agents.unwrap_or(u32::MAX).min(settings.max_agents);
+    let mut measured = Measured::of(&plan.crawls);
+    // not what a crawl should take: what it took
+    measured.work.elapsed_seconds = elapsed_seconds(job, now);
+    let estimate = estimate(&measured, job.target_minutes, &FleetSettings { max_agents, ..settings });
+    match estimate.above(&job.limits) {
+        Some(message) => Err(FunctionError { failure: Failure::OverBudget, message }),
+        None => Ok(estimate.fleet),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lazaret_aws::fake::FakeObject;
 use lazaret_functions::{check_drain, check_input, promote, report, size_fleet, tear_down};
+use lazaret_model::calibration::{AgentAccount, Calibration, FleetRecord};
 use lazaret_model::fleet::FleetPlan;
 use lazaret_model::policy::Policy;
 use lazaret_model::promotion::{PromotionInput, record_name};
@@ -41,6 +42,9 @@ fn every_contract_reads_and_writes_the_same() {
     round_trips::<JobPlan>("plan.json");
     round_trips::<size_fleet::Input>("size-fleet.input.json");
     round_trips::<FleetPlan>("size-fleet.output.json");
+    round_trips::<FleetRecord>("fleet.json");
+    round_trips::<AgentAccount>("agent-account.json");
+    round_trips::<Calibration>("calibration.json");
     round_trips::<check_drain::Input>("check-drain.input.json");
     round_trips::<check_drain::Output>("check-drain.output.json");
     round_trips::<report::Input>("report.input.json");

@@ -14,8 +14,10 @@
 //! verdicts/<name>.json                 a verdict that an execution of promote-object acts on; gone after a week
 //! schedules/<name>/state.json          how far a schedule's complete runs have come, and the run that is under way
 //! schedules/<name>/clock               an object that is written to learn S3's time
+//! calibration.json                     how fast the agents of the last jobs were
 //! work/<job>/selection/<scope>.json    which objects a run of a schedule matches
 //! work/<job>/plan.json                 which crawls count
+//! work/<job>/fleet.json                how the fleet was sized
 //! work/<job>/crawls/<crawl>.json       what a crawl counted
 //! work/<job>/progress/<worker>.json    counters for whoever watches
 //! ```
@@ -25,6 +27,7 @@ use crate::manifest::{DefinitionsFileName, DefinitionsVersion};
 use crate::packet::{CrawlId, PacketId};
 
 pub const POLICIES_KEY: &str = "settings/policies.json";
+pub const CALIBRATION_KEY: &str = "calibration.json";
 pub const DEFINITIONS_POINTER_KEY: &str = "definitions/current.json";
 /// Where all versions of the definitions lie.
 pub const DEFINITIONS_VERSIONS_PREFIX: &str = "definitions/versions/";
@@ -95,12 +98,21 @@ pub fn plan_key(job: &JobId) -> String {
     format!("work/{job}/plan.json")
 }
 
+pub fn fleet_key(job: &JobId) -> String {
+    format!("work/{job}/fleet.json")
+}
+
 pub fn crawl_key(job: &JobId, crawl: &CrawlId) -> String {
     format!("work/{job}/crawls/{crawl}.json")
 }
 
 pub fn progress_prefix(job: &JobId) -> String {
     format!("work/{job}/progress/")
+}
+
+/// The progress of all agents of a job, each of which is an [`crate::calibration::AgentAccount`].
+pub fn agents_progress_prefix(job: &JobId) -> String {
+    format!("work/{job}/progress/agent-")
 }
 
 /// `worker` is `crawl-<crawl id>` or `agent-<any id>`.

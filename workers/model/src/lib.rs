@@ -12,6 +12,7 @@
 //! * [`definitions`]: which definitions a verdict rests on; [`manifest`]: what a published version of them holds.
 //! * [`result`]: a row for each object; [`summary`]: the totals and the proof of completeness.
 //! * [`pack`]: how many objects a packet holds; [`fleet`], [`drain`]: how many agents to start, and when a job is done.
+//! * [`calibration`]: what finished jobs say of an agent's speed.
 //! * [`estimate`], [`prices`]: what a job would take, and what AWS asks for it; [`units`]: numbers for a person.
 //! * [`layout`]: where everything lies in the results bucket; [`failure`]: the error names that Step Functions sees; [`metrics`]: how
 //!   CloudWatch is told.
@@ -21,6 +22,7 @@
 pub mod action;
 pub mod allowed;
 pub mod announcement;
+pub mod calibration;
 pub mod crawl;
 pub mod definitions;
 pub mod drain;

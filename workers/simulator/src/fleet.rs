@@ -3,6 +3,9 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
+use jiff::{SignedDuration, Timestamp};
+use lazaret_model::Progress;
+use lazaret_model::calibration::AgentAccount;
 use lazaret_model::drain::{self, DrainDecision, DrainFacts, DrainMemory};
 use lazaret_model::fleet::{
     self, FleetPlan, READS_PER_OBJECT, S3_READS_PER_SECOND, S3_WRITES_PER_SECOND, SLOTS, WRITES_PER_OBJECT,
@@ -27,6 +30,8 @@ pub struct Drained {
     pub launched: u64,
     /// Seconds that tasks ran, as they are billed.
     pub agent_seconds: f64,
+    /// What each agent would tell of itself.
+    pub accounts: Vec<AgentAccount>,
     pub relaunches: u64,
     pub redelivered: u64,
     pub throttled_calls: u64,
@@ -86,9 +91,24 @@ struct Agent {
     version: u32,
     launched: f64,
     alive: bool,
+    busy_seconds: f64,
+    first_packet_at: Option<f64>,
+    judged: u64,
+    judged_bytes: u64,
 }
 
 impl Agent {
+    fn account(&self) -> AgentAccount {
+        let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_millis((seconds * 1e3) as i64);
+        AgentAccount {
+            progress: Progress { scanned: self.judged, bytes: self.judged_bytes, ..Progress::default() },
+            judged: self.judged,
+            judged_bytes: self.judged_bytes,
+            busy_milliseconds: (self.busy_seconds * 1e3) as u64,
+            first_packet_at: self.first_packet_at.map(at),
+        }
+    }
+
     fn rate(&self, hand: &Hand) -> f64 {
         let busy = self.hands.iter().filter(|hand| hand.left > 0.0).count().max(1);
         hand.share.min(1.0 / busy as f64) / self.slowness
@@ -101,6 +121,9 @@ impl Agent {
     fn advance(&mut self, now: f64) {
         let elapsed = now - self.advanced;
         self.advanced = now;
+        if !self.hands.is_empty() {
+            self.busy_seconds += elapsed;
+        }
         let rates: Vec<f64> = self.hands.iter().map(|hand| self.rate(hand)).collect();
         for (hand, rate) in self.hands.iter_mut().zip(rates) {
             hand.left -= elapsed * rate;
@@ -234,6 +257,10 @@ impl<'a> Fleet<'a> {
                 version: 0,
                 launched: at,
                 alive: true,
+                busy_seconds: 0.0,
+                first_packet_at: None,
+                judged: 0,
+                judged_bytes: 0,
             });
             self.drained.launched += 1;
             self.push(ready, Event::Ready(agent));
@@ -254,6 +281,7 @@ impl<'a> Fleet<'a> {
             self.hidden += 1;
             let hand = self.hand(packet, now);
             self.agents[number].hands.push(hand);
+            self.agents[number].first_packet_at.get_or_insert(now);
         }
         self.plan_next(number, now);
     }
@@ -290,9 +318,14 @@ impl<'a> Fleet<'a> {
         }
         let agent = &mut self.agents[number];
         agent.advance(now);
-        let before = agent.hands.len();
-        agent.hands.retain(|hand| hand.left > 0.0 || hand.s3 > now);
-        let done = (before - agent.hands.len()) as u64;
+        let is_done = |hand: &Hand| hand.left <= 0.0 && hand.s3 <= now;
+        let mut done = 0;
+        for hand in agent.hands.extract_if(.., |hand| is_done(hand)) {
+            let packet = self.packets[hand.packet as usize];
+            agent.judged += u64::from(packet.objects);
+            agent.judged_bytes += packet.bytes;
+            done += 1;
+        }
         self.hidden -= done;
         self.done += done;
         self.take(number, now);
@@ -325,6 +358,7 @@ impl<'a> Fleet<'a> {
                 self.end(number, now);
             }
         }
+        self.drained.accounts = self.agents.iter().map(Agent::account).collect();
         self.drained.at = now;
         self.drained
     }

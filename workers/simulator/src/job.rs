@@ -20,6 +20,8 @@ pub struct Outcome {
     /// What the job's own sizing said, once it was crawled.
     pub fleet: FleetPlan,
     pub crawl_minutes: f64,
+    /// When the fleet was sized, in seconds from the job's begin.
+    pub sized_seconds: f64,
     pub minutes: f64,
     pub dollars: f64,
     pub bytes: u64,
@@ -49,6 +51,7 @@ pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let seconds = drained.at + report + tear_down;
     Outcome {
         crawl_minutes: crawled / 60.0,
+        sized_seconds: sizing,
         minutes: seconds / 60.0,
         bytes: planned.bytes,
         dollars: bill(&planned, fleet.clone(), &scenario.settings, drained.agent_seconds).dollars,

@@ -61,6 +61,7 @@ impl World {
             results_bucket: RESULTS.into(),
             settings,
             share: QuotaShare { agent_vcpus: 2.0, share: 0.8 },
+            refine: true,
         }
     }
 
