@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { nag } from './nag';
 import { CERTIFICATE, deployment, deployments, type Json, resources, type Templates, templates } from './support';
 
 const NAMES = ['storage', 'network', 'jobs', 'schedules', 'events', 'definitions', 'operation', 'api'] as const;
@@ -86,6 +87,10 @@ describe('two regions', () => {
       assert.deepEqual([storage.stackName, jobs?.stackName], ['LazaretStorage', 'LazaretJobs']);
     }
     assert.deepEqual([home.jobs?.region, away.jobs?.region], ['eu-central-1', other]);
+  });
+
+  it('give cdk-nag nothing without a reason beside it', () => {
+    nag({ app });
   });
 
   it('are set apart by what is set for one alone', () => {

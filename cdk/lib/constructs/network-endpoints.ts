@@ -76,5 +76,7 @@ function services(settings: Settings): Readonly<Record<string, ec2.InterfaceVpcE
     ...(settings.eventsEnabled ? { Topics: Service.SNS, EventBus: Service.EVENTBRIDGE } : {}),
     // the API: keys and logins. The pool has no domain, which would keep it from being reached by an endpoint (Cognito developer guide)
     ...(settings.api.enabled ? { Cognito: Service.COGNITO_IDP } : {}),
+    // the collectors of event agents and of the API
+    ...(settings.traces ? { Traces: Service.XRAY } : {}),
   };
 }

@@ -1,7 +1,9 @@
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { Settings } from '../config';
+import { inEcr, type Settings } from '../config';
 import type { Permission } from '../permissions';
 
 export interface TraceCollectorProps {
@@ -38,7 +40,7 @@ export class TraceCollector extends Construct {
     hardening.dropCapabilities(ecs.Capability.ALL);
     taskDefinition.addContainer('traces', {
       containerName: 'traces',
-      image: ecs.ContainerImage.fromRegistry(settings.traceImage),
+      image: image(this, settings.traceImage),
       essential: false,
       memoryReservationMiB: 64,
       memoryLimitMiB: 256,
@@ -55,4 +57,23 @@ export class TraceCollector extends Construct {
     container.addEnvironment('AWS_XRAY_DAEMON_ADDRESS', ADDRESS);
     container.addEnvironment('LAZARET_TRACE_RATE', String(settings.traceRate));
   }
+}
+
+/** Of the owner's ECR, which the task must be let into, or of a registry that everybody may read. */
+function image(scope: Construct, uri: string): ecs.ContainerImage {
+  const found = inEcr(uri);
+  if (found === undefined) {
+    return ecs.ContainerImage.fromRegistry(uri);
+  }
+  const { account, region, repository, tag } = found;
+  const arn = Stack.of(scope).formatArn({
+    service: 'ecr',
+    account,
+    region,
+    resource: 'repository',
+    resourceName: repository,
+    arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+  });
+  const attributes = { repositoryArn: arn, repositoryName: repository };
+  return ecs.ContainerImage.fromEcrRepository(ecr.Repository.fromRepositoryAttributes(scope, 'Image', attributes), tag);
 }
