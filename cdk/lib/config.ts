@@ -448,22 +448,33 @@ export function checkOwnKey({ ownKeyArn }: Settings, region: string): void {
   }
 }
 
-/** What an image's URI says if it lies in a private ECR; `undefined` for any other. */
+/** What an image's URI says if it lies in a private ECR; `undefined` for any other. `reference` is a tag, or a digest `sha256:…`. */
 export function inEcr(
   uri: string,
 ):
-  | { readonly account: string; readonly region: string; readonly repository: string; readonly tag: string }
+  | { readonly account: string; readonly region: string; readonly repository: string; readonly reference: string }
   | undefined {
-  const found = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([a-z0-9._/-]+):([\w.-]+)$/.exec(uri);
+  const found =
+    /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([a-z0-9._/-]+)(?::([\w.-]+)|@(sha256:[0-9a-f]{64}))$/.exec(
+      uri,
+    );
   if (found === null) {
     return undefined;
   }
-  const [, account = '', region = '', repository = '', tag = ''] = found;
-  return { account, region, repository, tag };
+  const [, account = '', region = '', repository = '', tag, digest = ''] = found;
+  return { account, region, repository, reference: tag ?? digest };
 }
 
-function checkNetwork(settings: Settings): void {
-  const { network, definitionsEvery, definitionsMirror, fips, local } = settings;
+/** Throws where tasks in private subnets could not pull the collector's image: their endpoints are those of their region's ECR. */
+export function checkTraceImage({ network, traces, traceImage }: Settings, region: string): void {
+  if (traces && network.privateSubnets && inEcr(traceImage)?.region !== region) {
+    throw new Error(
+      `privateSubnets have no way to the collector’s image \`${traceImage}\`: copy it to an ECR of yours and name it there (traceImage: ACCOUNT.dkr.ecr.${region}.amazonaws.com/NAME:TAG), or leave traces off`,
+    );
+  }
+}
+
+function checkNetwork({ network, definitionsEvery, definitionsMirror, fips, local }: Settings): void {
   if (fips && local) {
     throw new Error('fips: the local cloud has one endpoint, and it is no FIPS one');
   }
@@ -476,11 +487,6 @@ function checkNetwork(settings: Settings): void {
   if (definitionsEvery !== '' && definitionsMirror === '') {
     throw new Error(
       'privateSubnets have no way to ClamAV’s mirror: name one in the VPC’s reach (definitionsMirror), or set definitionsEvery to nothing and publish from elsewhere',
-    );
-  }
-  if (settings.traces && inEcr(settings.traceImage) === undefined) {
-    throw new Error(
-      `privateSubnets have no way to the collector’s image \`${settings.traceImage}\`: copy it to an ECR of yours and name it there (traceImage: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG), or leave traces off`,
     );
   }
   if (fips) {

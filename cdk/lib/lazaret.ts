@@ -1,5 +1,5 @@
 import { type App, CliCredentialsStackSynthesizer, type Environment, type StackProps, Tags } from 'aws-cdk-lib';
-import { checkOwnKey, readSettings, type Settings } from './config';
+import { checkOwnKey, checkTraceImage, readSettings, type Settings } from './config';
 import { checkFips } from './config-fips';
 import { readRegions } from './config-regions';
 import { ApiStack } from './stacks/api-stack';
@@ -52,6 +52,7 @@ export function defineRegions(app: App, environment: NodeJS.ProcessEnv, env: Req
 export function defineLazaret(app: App, settings: Settings, env: Required<Environment>, suffix = ''): Lazaret {
   checkFips(settings, env.region);
   checkOwnKey(settings, env.region);
+  checkTraceImage(settings, env.region);
   const common = (name: string, description: string): StackProps => ({
     env,
     stackName: name,

@@ -45,6 +45,20 @@ describe('traces', () => {
     }
   });
 
+  it('take the image of the owner’s ECR by tag or digest', () => {
+    for (const reference of [':v0.40.0', `@sha256:${'0a'.repeat(32)}`]) {
+      const traceImage = `123456789012.dkr.ecr.eu-west-1.amazonaws.com/tools/collector${reference}`;
+      const [, collector] = containers({ ...on, traceImage })['lazaret-event-agent'] ?? [];
+      const image = JSON.stringify(collector?.Image);
+      assert.ok(image.includes('.dkr.ecr.eu-west-1.') && image.includes(`/tools/collector${reference}`), image);
+      assert.ok(
+        new Statements('events', { ...on, traceImage })
+          .may('AgentWorkerDefinitionExecutionRole')
+          .has('ecr:BatchGetImage'),
+      );
+    }
+  });
+
   it('may be sent by those roles, and nothing more', () => {
     for (const [stack, role] of [
       ['api', 'ApiWorkerTaskRole'],

@@ -246,6 +246,8 @@ describe('a VPC of ours with private subnets', () => {
     refused({ ...MIRROR, vpcId: 'vpc-1', subnetIds: 'subnet-1' }, /set neither vpcId nor assignPublicIp/);
     refused({ ...MIRROR, fips: true }, /exclude each other/);
     refused({ ...MIRROR, traces: true }, /copy it to an ECR of yours/);
+    const elsewhere = `${ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/tools/collector:v0.40.0`;
+    refused({ ...MIRROR, traces: true, traceImage: elsewhere }, /eu-west-1.* ACCOUNT\.dkr\.ecr\.eu-central-1\./);
   });
 });
 

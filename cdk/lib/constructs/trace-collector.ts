@@ -65,7 +65,7 @@ function image(scope: Construct, uri: string): ecs.ContainerImage {
   if (found === undefined) {
     return ecs.ContainerImage.fromRegistry(uri);
   }
-  const { account, region, repository, tag } = found;
+  const { account, region, repository, reference } = found;
   const arn = Stack.of(scope).formatArn({
     service: 'ecr',
     account,
@@ -75,5 +75,6 @@ function image(scope: Construct, uri: string): ecs.ContainerImage {
     arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
   });
   const attributes = { repositoryArn: arn, repositoryName: repository };
-  return ecs.ContainerImage.fromEcrRepository(ecr.Repository.fromRepositoryAttributes(scope, 'Image', attributes), tag);
+  const from = ecr.Repository.fromRepositoryAttributes(scope, 'Image', attributes);
+  return ecs.ContainerImage.fromEcrRepository(from, reference);
 }

@@ -290,6 +290,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::result::Evidence;
+    use crate::verdict::{SkippedReason, UnscannableReason};
 
     const OWN: FleetSettings = FleetSettings {
         seconds_per_object: 0.004,
@@ -431,6 +433,34 @@ mod tests {
         assert_eq!(sampled(&FleetRecord { refine: false, ..record(None) }, &[busy]), Err(NoSample::Off));
         let sample = sampled(&record(Some(Limit::Quota)), &[busy, busy]).expect("a measure");
         assert_eq!((sample.objects, sample.bytes, sample.agent_seconds), (100_000, 1_000_000, 180.0));
+    }
+
+    #[test]
+    fn only_what_was_read_whole_and_scanned_is_judged() {
+        let row = |size: u64, verdict: Verdict, sha256: Option<&str>, cached: bool| {
+            let object = serde_json::json!({
+                "bucket": "b", "key": "k", "etag": "e", "size": size, "lastModified": time(), "storageClass": "STANDARD",
+            });
+            ResultRow {
+                object: serde_json::from_value(object).expect("an object"),
+                verdict,
+                action: None,
+                scanned_at: time(),
+                evidence: Evidence { sha256: sha256.map(str::to_owned), cached, ..Evidence::default() },
+            }
+        };
+        let too_large = Verdict::Unscannable { reason: UnscannableReason::TooLarge, detail: String::new() };
+        let encrypted = Verdict::Unscannable { reason: UnscannableReason::Encrypted, detail: String::new() };
+        let mut account = AgentAccount::default();
+        account.count(&[
+            row(1, Verdict::Clean, Some("00"), false),
+            row(10, encrypted, Some("01"), false),
+            row(100, Verdict::Clean, Some("00"), true),
+            row(1_000, too_large, None, false),
+            row(10_000, Verdict::Skipped { reason: SkippedReason::Archived }, None, false),
+        ]);
+        assert_eq!((account.judged, account.judged_bytes), (2, 11));
+        assert_eq!((account.progress.scanned, account.progress.bytes, account.progress.cache_hits), (5, 11_111, 1));
     }
 
     #[test]
