@@ -27,6 +27,8 @@ const LEAST_SECONDS: f64 = 10.0;
 const PRIOR: f64 = 0.1;
 /// Of a job's objects, and of its bytes, those that may have had their verdict from memory, or none at all: they took no scan.
 const UNSCANNED_SHARE: f64 = 0.1;
+/// Of a fleet's work, how long one large object may take: it keeps one worker of an agent busy while the others have nothing to do.
+const LONE_SHARE: f64 = 0.2;
 
 /// What a deployment's own settings say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -156,8 +158,14 @@ impl Sample {
         if agent_seconds < LEAST_SECONDS || judged == 0 {
             return Err(NoSample::TooLittle);
         }
-        // one object keeps one worker of an agent busy, whose others have nothing to do
-        if matches!(record.plan.limit, Some(Limit::S3Requests | Limit::LargestObject)) {
+        let plan = &record.plan;
+        let held_up = match plan.limit {
+            Some(Limit::S3Requests) => true,
+            // the whole of the expected time may be that object's
+            Some(Limit::LargestObject) => plan.expected_seconds > plan.work_seconds * LONE_SHARE,
+            _ => false,
+        };
+        if held_up {
             return Err(NoSample::HeldUp);
         }
         let (bytes, all_bytes) = (sum(|account| account.judged_bytes), sum(|account| account.progress.bytes));
@@ -424,6 +432,10 @@ mod tests {
         for limit in [Limit::S3Requests, Limit::LargestObject] {
             assert_eq!(sampled(&record(Some(limit)), &[busy]), Err(NoSample::HeldUp));
         }
+        // among many agents one that waits for its last object hardly counts
+        let mut many = record(Some(Limit::LargestObject));
+        many.plan.work_seconds = 10.0 * many.plan.expected_seconds;
+        assert!(sampled(&many, &[busy]).is_ok());
         let mut by_bytes = busy;
         by_bytes.progress.bytes = busy.judged_bytes * 2;
         assert_eq!(sampled(&record(None), &[by_bytes]), Err(NoSample::Unscanned));
