@@ -88,16 +88,33 @@ fn metadata() -> Metadata {
         .expect("cargo metadata, with the lock file as it is")
 }
 
-/// Everything that `root` links when it is built alone: `cargo tree`, since `cargo metadata` shows the features of the whole
-/// workspace together (the engine's protocol has a client part that brings tokio, which only the agent asks for).
-fn linked(root: &str) -> BTreeSet<String> {
+/// The lines of `cargo tree`, one a package.
+fn tree(arguments: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--package", root, "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--locked", "--prefix", "none"])
+        .args(arguments)
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).expect("UTF-8");
-    lines.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    // what was shown before is marked
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+/// Everything that `root` links when it is built alone: `cargo tree`, since `cargo metadata` shows the features of the whole
+/// workspace together (the engine's protocol has a client part that brings tokio, which only the agent asks for).
+fn linked(root: &str) -> BTreeSet<String> {
+    let lines = tree(&["--package", root, "--edges", "normal", "--format", "{p}"]);
+    lines.iter().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn programs_and_tests_are_built_with_the_same_features() {
+    let with = |edges| tree(&["--workspace", "--edges", edges, "--format", "{p} {f}"]);
+    let (programs, tests) = (with("normal,build"), with("normal,build,dev"));
+    let twice: Vec<_> = programs.difference(&tests).collect();
+    assert!(twice.is_empty(), "built twice, and the AWS SDK with them; see tests/workspace/Cargo.toml: {twice:?}");
+    assert!(programs.iter().any(|line| line.starts_with("aws-sdk-s3 ")), "{programs:?}");
 }
 
 #[test]
