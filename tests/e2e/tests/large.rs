@@ -5,9 +5,16 @@ use std::time::Instant;
 use lazaret_e2e::cloud::Cloud;
 use lazaret_e2e::corpus::{self, Expected, Specimen};
 use lazaret_e2e::{check, cli, leftovers, workers};
+use serde_json::Value;
 
 const OBJECTS: usize = 20_000;
 const BUCKETS: [&str; 3] = ["e2e-large-a", "e2e-large-b", "e2e-large-c"];
+
+/// What the next job would be sized by.
+async fn constants() -> Value {
+    let plan = cli::lazaret(&["plan", "--bucket", BUCKETS[0], "--json"]).await.expect("runs");
+    plan.json().expect("a plan")["constants"].clone()
+}
 
 #[tokio::test]
 async fn twenty_thousand_small_objects_over_three_buckets_end_complete() {
@@ -30,6 +37,7 @@ async fn twenty_thousand_small_objects_over_three_buckets_end_complete() {
         all.push(specimens);
     }
 
+    let before = constants().await;
     let noted = workers::usage_bytes().expect("the local cloud");
     let started = Instant::now();
     let run = cli::run_job(&BUCKETS, &[]).await.expect("runs");
@@ -49,10 +57,10 @@ async fn twenty_thousand_small_objects_over_three_buckets_end_complete() {
         &differences[..differences.len().min(10)]
     );
     leftovers::none_of_job(&cloud, job_id).await.expect("nothing left");
-    let plan = cli::lazaret(&["plan", "--bucket", BUCKETS[0], "--json"]).await.expect("runs");
-    let constants = &plan.json().expect("a plan")["constants"];
-    assert!(constants["finishedJobs"].as_u64() >= Some(1), "the job measured nothing: {constants}");
-    println!("the next job would be sized by {constants}");
+    let after = constants().await;
+    let finished = |constants: &Value| constants["finishedJobs"].as_u64().expect("a number");
+    assert_eq!(finished(&after), finished(&before) + 1, "the job is a measure for the next: {before}, then {after}");
+    println!("the next job would be sized by {after}");
 
     println!(
         "{OBJECTS} objects in 3 buckets: {seconds:.1} s, {:.0} objects/s, {} agents",
