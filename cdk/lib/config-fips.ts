@@ -1,7 +1,7 @@
 import type { Settings } from './config';
 
 /**
- * Where S3, SQS, Step Functions, SNS, EventBridge, ECS, Lambda and Cognito all have FIPS endpoints: botocore 1.43.11, data/endpoints.json, November 2026.
+ * Where S3, SQS, Step Functions, SNS, EventBridge, ECS, Lambda, Cognito and X-Ray all have FIPS endpoints: botocore 1.43.11, data/endpoints.json, November 2026.
  * Canada has none of EventBridge; GovCloud East has none of Cognito, and nobody has tried the app in that partition.
  */
 export const FIPS_REGIONS: readonly string[] = ['us-east-1', 'us-east-2', 'us-west-1', 'us-west-2'];
@@ -15,7 +15,7 @@ export function checkFips(settings: Settings, region: string): void {
   }
 }
 
-/** Of every program and function: the SDK takes it from its environment. */
+/** Of every program and function, and of the collector of traces: the SDK takes it from its environment. */
 export function fipsEnvironment(settings: Settings): Record<string, string> {
   return settings.fips ? { AWS_USE_FIPS_ENDPOINT: 'true' } : {};
 }

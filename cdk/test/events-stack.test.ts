@@ -103,9 +103,7 @@ describe('the event agents', () => {
     for (const [name, value] of Object.entries(jobs)) {
       assert.equal(events[name], value, name);
     }
-    assert.equal(jobs.LAZARET_PROMOTE_TYPE, 'STANDARD');
     assert.match(jobs.LAZARET_PROMOTE_STATE_MACHINE_ARN ?? '', /:stateMachine:lazaret-promote-object$/);
-    assert.equal(environment(express).LAZARET_PROMOTE_TYPE, 'EXPRESS');
     assert.match(environment(express).LAZARET_PROMOTE_STATE_MACHINE_ARN ?? '', /:lazaret-promote-object-express$/);
     const image = (template: Template, family: string): unknown => container(template, family).Image;
     assert.deepEqual(image(aws, 'lazaret-event-agent'), image(deployed.jobs, 'lazaret-agent'));

@@ -25,7 +25,7 @@ const TOLD: Readonly<Record<string, number>> = {
   'lazaret-watch-staging': 6,
   'lazaret-watch-definitions': 1,
   'lazaret-events': 11,
-  'lazaret-api': 21,
+  'lazaret-api': 16,
 };
 /** Of a task that publishes definitions: an estimate. It runs every six hours. */
 const DEFINITIONS_RUN_MINUTES = 5;

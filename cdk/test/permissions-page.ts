@@ -23,6 +23,8 @@ const EVERYTHING = {
   apiUploadBuckets: 'uploads',
   kmsKeyArns: `arn:aws:kms:${REGION}:${ACCOUNT}:key/customer`,
   ownKeyArn: `arn:aws:kms:${REGION}:${ACCOUNT}:key/${OWN_KEY}`,
+  traces: true,
+  traceImage: `${ACCOUNT}.dkr.ecr.${REGION}.amazonaws.com/collector:v1`,
 };
 
 const HEAD = `# Who may do what
@@ -33,7 +35,7 @@ condition that is here is there, and the other way round. \`npm run permissions\
 How to read it:
 
 - The names of buckets are those of an example: \`scanBuckets=scanned-*,staging-*\`, \`stagingBuckets=staging-*\`, \`promoteBuckets=production-*\`, \`apiScanBuckets=scanned-*\`, \`apiUploadBuckets=uploads\`, one key in
-  \`kmsKeyArns\`, and one as \`ownKeyArn\`. What a setting leaves empty is no row. \`ACCOUNT\` and \`REGION\` are the deployment's; \`arn:aws:\` is left out; \`<…>\` is a resource of the same stack.
+  \`kmsKeyArns\`, one as \`ownKeyArn\`, and traces with a collector's image in an ECR of the owner's, \`collector\`. What a setting leaves empty is no row. \`ACCOUNT\` and \`REGION\` are the deployment's; \`arn:aws:\` is left out; \`<…>\` is a resource of the same stack.
 - **Whatever a row allows in S3, it allows in buckets of the deployment's own account alone** (\`aws:ResourceAccount\`): a bucket's ARN names no account, and a name that was given up is anybody's. The one exception is
   \`s3:ListAllMyBuckets\`, which knows no bucket.
 - A \`*\` in a resource has its reason in the row; cdk-nag asks for it, too. No action has one.
@@ -60,6 +62,10 @@ const REST: Readonly<Record<string, string>> = {
   'logs:ListLogDeliveries': 'Has its log delivered; these calls know no resource.',
   'logs:PutResourcePolicy': 'Has its log delivered; these calls know no resource.',
   'logs:UpdateLogDelivery': 'Has its log delivered; these calls know no resource.',
+  'xray:PutTelemetryRecords': 'Sends segments of its traces to X-Ray, which knows no resources for it.',
+  'xray:PutTraceSegments': 'Sends segments of its traces to X-Ray, which knows no resources for it.',
+  'xray:GetSamplingRules': 'Asks X-Ray which executions are to be traced; it knows no resources for it.',
+  'xray:GetSamplingTargets': 'Asks X-Ray which executions are to be traced; it knows no resources for it.',
   // CDK's grant for a queue of failed calls
   'sqs:GetQueueAttributes': 'Keeps calls that failed.',
   'sqs:GetQueueUrl': 'Keeps calls that failed.',

@@ -52,7 +52,10 @@ const VARIANTS: Record<string, { readonly context: Record<string, unknown>; read
   'jobs alone': { context: { eventsEnabled: false, dashboard: false, definitionsEvery: '' } },
   'the API alone': { context: { ...API, jobsEnabled: false } },
   'an existing VPC': { context: { vpcId: 'vpc-1', subnetIds: 'subnet-1,subnet-2', assignPublicIp: false } },
-  FIPS: { context: { ...API, apiCertificateArn: certificate('us-east-1'), fips: true }, region: 'us-east-1' },
+  FIPS: {
+    context: { ...API, apiCertificateArn: certificate('us-east-1'), fips: true, traces: true },
+    region: 'us-east-1',
+  },
 };
 
 const deployed = Object.fromEntries(
@@ -366,11 +369,10 @@ describe('with FIPS endpoints', () => {
     const tasks = every(present, 'AWS::ECS::TaskDefinition');
     assert.equal(tasks.length, 5);
     for (const [id, { Properties }] of tasks) {
-      assert.match(
-        JSON.stringify(Properties.ContainerDefinitions),
-        /"Name":"AWS_USE_FIPS_ENDPOINT","Value":"true"/,
-        id,
-      );
+      // the collectors of traces too
+      for (const container of Properties.ContainerDefinitions as Json[]) {
+        assert.match(JSON.stringify(container), /"Name":"AWS_USE_FIPS_ENDPOINT","Value":"true"/, id);
+      }
     }
     assert.doesNotMatch(JSON.stringify(variant('as it comes').all.jobs.toJSON()), /FIPS/);
   });

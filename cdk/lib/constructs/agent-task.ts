@@ -40,7 +40,6 @@ export class AgentTask extends Construct {
         LAZARET_IDLE_SECONDS: String(settings.idleSeconds),
         LAZARET_PROGRESS_SECONDS: String(settings.progressSeconds),
         LAZARET_PROMOTE_STATE_MACHINE_ARN: arns.promoteStateMachine,
-        LAZARET_PROMOTE_TYPE: settings.promoteType,
         ...work.environment,
       },
       scratch: { path: scratchDir, gib: settings.scratchGiB },

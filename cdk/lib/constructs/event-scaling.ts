@@ -20,7 +20,8 @@ export interface EventScalingProps {
  * and an announcement on top, so count on 80: 5,000 a minute. SQS tells its numbers once a minute, and a new agent takes 75 s to its
  * first scan: whatever is decided has its effect after about two minutes. Twelve agents take 60,000 events a minute, 1,000 a second.
  *
- * Messages say nothing of bytes: 100 objects of 1 GB take one agent (2 workers at 8 MB/s) nearly two hours, and are 100 messages. So their age counts, too.
+ * Messages say nothing of bytes: 100 objects of 1 GB take one agent (8 MB/s, 1 / secondsPerByte) three and a half hours, and are 100 messages. So
+ * their age counts, too.
  */
 
 /** What one agent does in the minute before another could help. */

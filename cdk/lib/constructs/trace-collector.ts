@@ -4,6 +4,7 @@ import * as ecs from 'aws-cdk-lib/aws-ecs';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { inEcr, type Settings } from '../config';
+import { fipsEnvironment } from '../config-fips';
 import type { Permission } from '../permissions';
 
 export interface TraceCollectorProps {
@@ -45,7 +46,7 @@ export class TraceCollector extends Construct {
       memoryReservationMiB: 64,
       memoryLimitMiB: 256,
       // JSON is YAML
-      environment: { AOT_CONFIG_CONTENT: JSON.stringify(COLLECTOR) },
+      environment: { AOT_CONFIG_CONTENT: JSON.stringify(COLLECTOR), ...fipsEnvironment(settings) },
       readonlyRootFilesystem: true,
       linuxParameters: hardening,
       logging: ecs.LogDrivers.awsLogs({
